@@ -1,0 +1,122 @@
+/*
+ * convert.h
+ *	  Values: one converter per column, chosen once, called per value.
+ *
+ * A converter is a struct with a function pointer. to_datum.c chooses those
+ * towards PostgreSQL and to_python.c those towards Python; datetime.c and
+ * container.c hold the families that need room; row.c turns a whole Python
+ * row into the values of a tuple slot.
+ */
+#ifndef MULTICORN_CONVERT_H
+#define MULTICORN_CONVERT_H
+
+#include "embed/cpython.h"
+#include "embed/reference.h"
+#include "executor/tuptable.h"
+#include "fmgr.h"
+
+/* What is being converted, for the CONTEXT of errors. */
+typedef struct ConversionSubject
+{
+	const char *column;		 /* or NULL */
+	const char *python_type; /* of a value without a direct conversion, or NULL */
+	const char *text;		 /* that value as text, or NULL */
+	ErrorContextCallback callback;
+} ConversionSubject;
+
+typedef struct ToDatum ToDatum;
+
+/* The datum of a value that is not None, in CurrentMemoryContext; may throw. */
+typedef Datum (*ToDatumFunction)(ToDatum *self, PyObject *value);
+
+struct ToDatum
+{
+	ToDatumFunction convert;
+	ConversionSubject *subject;
+	Oid type; /* a domain's base type */
+	int32 typmod;
+	FmgrInfo input; /* the type's input function */
+	Oid ioparam;
+	bool is_domain;
+	ToDatumFunction convert_base; /* the domain's, below its constraints */
+	Oid domain;
+	void *domain_cache;
+	ToDatum **parts;   /* array: the element; composite: per attribute */
+	TupleDesc tupdesc; /* composite */
+	PyObject **names;  /* composite: of the attributes, interned */
+	int16 typlen;	   /* array: of the element */
+	bool typbyval;
+	char typalign;
+	bool only_lists_nest; /* array: a tuple is an element */
+	FmgrInfo function;	  /* hstore: makes one of two arrays */
+	MemoryContext context;
+};
+
+typedef struct ToPython ToPython;
+
+/*
+ * A new reference for a datum that is not NULL. NULL with an exception set is
+ * an error; NULL without one says that Python has no exact value for it.
+ */
+typedef PyObject *(*ToPythonFunction)(ToPython *self, Datum datum);
+
+struct ToPython
+{
+	ToPythonFunction convert;
+	Oid type;
+	FmgrInfo output;   /* the type's output function */
+	ToPython *element; /* array */
+	int16 typlen;
+	bool typbyval;
+	char typalign;
+	FmgrInfo function; /* hstore: its pairs as an array */
+	MemoryContext context;
+};
+
+/* to_datum.c */
+extern ToDatum *to_datum_create(Oid type, int32 typmod, bool as_text,
+								ConversionSubject *subject);
+extern Datum to_datum_null(ToDatum *self);
+extern Datum to_datum_by_text(ToDatum *self, PyObject *value);
+MULTICORN_NORETURN extern void
+conversion_refuse(ToDatum *self, PyObject *value, int sqlstate,
+				  const char *reason);
+extern void conversion_context(void *argument);
+
+/* to_python.c */
+extern ToPython *to_python_create(Oid type, bool as_text);
+extern PyObject *to_python(ToPython *self, Datum datum, bool isnull);
+
+/* datetime.c */
+extern ToDatumFunction datetime_to_datum(Oid type);
+extern ToPythonFunction datetime_to_python(Oid type);
+extern PyObject *datetime_isoformat(PyObject *value);
+
+/* container.c */
+extern bool container_to_datum(ToDatum *self);
+extern bool container_to_python(ToPython *self);
+extern bool is_mapping(PyObject *value);
+extern PyObject *mapping_get(PyObject *mapping, PyObject *key);
+
+/* row.c */
+typedef struct RowReader RowReader;
+
+extern RowReader *
+row_reader_create(TupleDesc tupdesc, Bitmapset *needed, Bitmapset *as_text);
+extern void row_read(RowReader *reader, PyObject *row, TupleTableSlot *slot);
+extern const char *python_type_name(PyObject *value);
+
+/*
+ * Converts one value for a column; None is NULL. A converter with constraints
+ * of a domain looks at NULL too.
+ */
+static inline Datum
+to_datum(ToDatum *self, PyObject *value, bool *isnull)
+{
+	*isnull = value == Py_None;
+	if (*isnull)
+		return unlikely(self->is_domain) ? to_datum_null(self) : (Datum) 0;
+	return self->convert(self, value);
+}
+
+#endif /* MULTICORN_CONVERT_H */

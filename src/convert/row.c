@@ -1,0 +1,263 @@
+/*
+ * row.c
+ *	  A Python row becomes the values of a tuple slot.
+ *
+ * A row with keys() is a mapping, everything else that can be indexed a
+ * sequence with one item per column of the table. Only the columns that the
+ * query needs are looked at; the others stay NULL.
+ */
+#include "convert/convert.h"
+
+#include "embed/call.h"
+#include "embed/error.h"
+#include "embed/text.h"
+#include "utils/memutils.h"
+
+/* One needed column. */
+typedef struct ColumnReader
+{
+	ToDatum    *converter;
+	int			attribute;		/* index in the slot */
+	int			item;			/* index in a row that is a sequence */
+	PyObject   *name;			/* interned key in a row that is a mapping */
+	const char *column;
+} ColumnReader;
+
+struct RowReader
+{
+	ConversionSubject subject;
+	int			width;			/* columns of the table, without dropped ones */
+	int			count;			/* needed columns */
+	ColumnReader *columns;
+	Reference  *row;			/* the row being converted */
+	Reference  *item;			/* and the item of it, if it is not borrowed */
+	Reference  *type;			/* what rows that are no dict were last ... */
+	bool		type_is_mapping;	/* ... and what that means */
+};
+
+/* Fills a ColumnReader for an attribute. */
+static void
+prepare_column(RowReader *reader, Form_pg_attribute attribute, int item, bool as_text)
+{
+	ColumnReader *column = &reader->columns[reader->count++];
+	PyObject   *name = text_to_python(NameStr(attribute->attname),
+									  strlen(NameStr(attribute->attname)));
+
+	PyUnicode_InternInPlace(&name);
+	column->name = reference_own(name);
+	column->attribute = attribute->attnum - 1;
+	column->item = item;
+	column->column = pstrdup(NameStr(attribute->attname));
+	reader->subject.column = column->column;
+	column->converter = to_datum_create(attribute->atttypid, attribute->atttypmod,
+										as_text, &reader->subject);
+}
+
+/*
+ * A reader of rows for the columns in needed (attribute numbers); those in
+ * as_text are exchanged in PostgreSQL's text form. Belongs to
+ * CurrentMemoryContext. Reads catalogs; may throw.
+ */
+RowReader *
+row_reader_create(TupleDesc tupdesc, Bitmapset *needed, Bitmapset *as_text)
+{
+	RowReader  *reader = palloc0(sizeof(RowReader));
+
+	reader->columns = palloc0(tupdesc->natts * sizeof(ColumnReader));
+	reader->row = reference_create(NULL);
+	reader->item = reference_create(NULL);
+	reader->type = reference_create(NULL);
+	reader->subject.callback.callback = conversion_context;
+	reader->subject.callback.arg = &reader->subject;
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
+
+		if (attribute->attisdropped)
+			continue;
+		if (bms_is_member(attribute->attnum, needed))
+			prepare_column(reader, attribute, reader->width,
+						   bms_is_member(attribute->attnum, as_text));
+		reader->width++;
+	}
+	reader->subject.column = NULL;
+	return reader;
+}
+
+/* Throws that a row has the wrong number of items. */
+MULTICORN_NORETURN static void refuse_length(RowReader *reader, Py_ssize_t length);
+
+static void
+refuse_length(RowReader *reader, Py_ssize_t length)
+{
+	ereport(ERROR,
+			errcode(ERRCODE_FDW_INVALID_COLUMN_NUMBER),
+			errmsg("row has %zd items, table has %d columns", length, reader->width),
+			errhint("A row is a mapping of column names, or a sequence with one item per column of the table."));
+}
+
+/* Throws that this is no row. */
+MULTICORN_NORETURN static void refuse_row(PyObject *row);
+
+static void
+refuse_row(PyObject *row)
+{
+	PyErr_Clear();
+	ereport(ERROR,
+			errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+			errmsg("row must be a mapping or a sequence, not %s",
+				   python_type_name(row)),
+			errhint("A row is a mapping of column names, or a sequence with one item per column of the table."));
+}
+
+/* Converts an item whose reference is taken, if there is one. */
+static inline void
+read_item(RowReader *reader, ColumnReader *column, PyObject *item,
+		  Datum *values, bool *nulls)
+{
+	reader->subject.column = column->column;
+	reader->item->object = item;
+	values[column->attribute] = to_datum(column->converter,
+										 item != NULL ? item : Py_None,
+										 &nulls[column->attribute]);
+	Py_CLEAR(reader->item->object);
+}
+
+static void
+read_tuple(RowReader *reader, PyObject *row, Datum *values, bool *nulls)
+{
+	if (unlikely(PyTuple_GET_SIZE(row) != reader->width))
+		refuse_length(reader, PyTuple_GET_SIZE(row));
+	for (int i = 0; i < reader->count; i++)
+	{
+		ColumnReader *column = &reader->columns[i];
+
+		/* The row keeps its items alive, and cannot change. */
+		reader->subject.column = column->column;
+		values[column->attribute] = to_datum(column->converter,
+											 PyTuple_GET_ITEM(row, column->item),
+											 &nulls[column->attribute]);
+	}
+}
+
+static void
+read_list(RowReader *reader, PyObject *row, Datum *values, bool *nulls)
+{
+	if (unlikely(PyList_GET_SIZE(row) != reader->width))
+		refuse_length(reader, PyList_GET_SIZE(row));
+	for (int i = 0; i < reader->count; i++)
+	{
+		ColumnReader *column = &reader->columns[i];
+
+		/* Converting an earlier item may have changed the list. */
+		if (unlikely(PyList_GET_SIZE(row) != reader->width))
+			refuse_length(reader, PyList_GET_SIZE(row));
+		read_item(reader, column, Py_NewRef(PyList_GET_ITEM(row, column->item)),
+				  values, nulls);
+	}
+}
+
+static void
+read_mapping(RowReader *reader, PyObject *row, Datum *values, bool *nulls)
+{
+	for (int i = 0; i < reader->count; i++)
+	{
+		ColumnReader *column = &reader->columns[i];
+
+		reader->subject.column = column->column;
+		read_item(reader, column, mapping_get(row, column->name), values, nulls);
+	}
+}
+
+/* Any other sequence, through its __len__ and __getitem__. */
+static void
+read_sequence(RowReader *reader, PyObject *row, Datum *values, bool *nulls)
+{
+	Py_ssize_t	length;
+
+	if (!PySequence_Check(row) || PyByteArray_Check(row) ||
+		PyMemoryView_Check(row) || PyBytes_Check(row) || PyUnicode_Check(row))
+		refuse_row(row);
+	python_enter();
+	length = PySequence_Size(row);
+	python_leave();
+	if (length < 0)
+	{
+		if (PyErr_ExceptionMatches(PyExc_TypeError))
+			refuse_row(row);
+		python_throw();
+	}
+	if (length != reader->width)
+		refuse_length(reader, length);
+	for (int i = 0; i < reader->count; i++)
+	{
+		PyObject   *item;
+
+		python_enter();
+		item = PySequence_GetItem(row, reader->columns[i].item);
+		python_leave();
+		if (item == NULL)
+			python_throw();
+		read_item(reader, &reader->columns[i], item, values, nulls);
+	}
+}
+
+/* Is a row of this type, neither dict nor tuple nor list, a mapping? */
+static bool
+type_is_mapping(RowReader *reader, PyObject *row)
+{
+	if (unlikely(reader->type->object != (PyObject *) Py_TYPE(row)))
+	{
+		PyObject   *old = reader->type->object;
+
+		reader->type_is_mapping = is_mapping(row);
+		reader->type->object = Py_NewRef((PyObject *) Py_TYPE(row));
+		Py_XDECREF(old);
+	}
+	return reader->type_is_mapping;
+}
+
+static void
+read_any(RowReader *reader, PyObject *row, Datum *values, bool *nulls)
+{
+	if (type_is_mapping(reader, row))
+		read_mapping(reader, row, values, nulls);
+	else if (PyTuple_Check(row))
+		read_tuple(reader, row, values, nulls);
+	else
+		read_sequence(reader, row, values, nulls);
+}
+
+/*
+ * Stores a row in the slot, a virtual tuple whose values live in
+ * CurrentMemoryContext. Takes the reference to the row. The slot's values of
+ * columns that are not needed are left alone. Throws for a row of the wrong
+ * kind or length and for values that a column cannot hold.
+ */
+void
+row_read(RowReader *reader, PyObject *row, TupleTableSlot *slot)
+{
+	ErrorContextCallback *callback = &reader->subject.callback;
+	Datum	   *values = slot->tts_values;
+	bool	   *nulls = slot->tts_isnull;
+
+	Py_XDECREF(reader->row->object);	/* of a row that was refused */
+	reader->row->object = row;
+	reader->subject.text = NULL;
+	callback->previous = error_context_stack;
+	error_context_stack = callback;
+
+	if (PyTuple_CheckExact(row))
+		read_tuple(reader, row, values, nulls);
+	else if (PyDict_CheckExact(row))
+		read_mapping(reader, row, values, nulls);
+	else if (PyList_CheckExact(row))
+		read_list(reader, row, values, nulls);
+	else
+		read_any(reader, row, values, nulls);
+
+	error_context_stack = callback->previous;
+	reader->subject.column = NULL;
+	Py_CLEAR(reader->row->object);
+	ExecStoreVirtualTuple(slot);
+}

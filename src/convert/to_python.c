@@ -1,0 +1,218 @@
+/*
+ * to_python.c
+ *	  Datums become Python values: scalars, and the choice of a converter.
+ *
+ * What Python has no exact value for (an infinite timestamp, an interval with
+ * months) comes back as NULL without an exception; the caller decides whether
+ * that means not to push a filter down or an error.
+ */
+#include "convert/convert.h"
+
+#include "catalog/pg_type.h"
+#include "embed/call.h"
+#include "embed/error.h"
+#include "embed/interpreter.h"
+#include "embed/text.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/numeric.h"
+#include "utils/uuid.h"
+
+static PyObject *
+bool_to_python(ToPython *self, Datum datum)
+{
+	return PyBool_FromLong(DatumGetBool(datum));
+}
+
+static PyObject *
+int2_to_python(ToPython *self, Datum datum)
+{
+	return PyLong_FromLong(DatumGetInt16(datum));
+}
+
+static PyObject *
+int4_to_python(ToPython *self, Datum datum)
+{
+	return PyLong_FromLong(DatumGetInt32(datum));
+}
+
+static PyObject *
+int8_to_python(ToPython *self, Datum datum)
+{
+	return PyLong_FromLongLong(DatumGetInt64(datum));
+}
+
+static PyObject *
+oid_to_python(ToPython *self, Datum datum)
+{
+	return PyLong_FromUnsignedLong(DatumGetObjectId(datum));
+}
+
+static PyObject *
+float4_to_python(ToPython *self, Datum datum)
+{
+	return PyFloat_FromDouble(DatumGetFloat4(datum));
+}
+
+static PyObject *
+float8_to_python(ToPython *self, Datum datum)
+{
+	return PyFloat_FromDouble(DatumGetFloat8(datum));
+}
+
+/* The text form of any type. */
+static PyObject *
+text_form_to_python(ToPython *self, Datum datum)
+{
+	char *text = OutputFunctionCall(&self->output, datum);
+	PyObject *string = text_to_python(text, strlen(text));
+
+	pfree(text);
+	return string;
+}
+
+/* Calls a class with one object whose reference is taken. */
+static PyObject *
+make_of(PyObject *class, PyObject *argument)
+{
+	PyObject *result;
+
+	if (argument == NULL)
+		return NULL;
+	python_enter();
+	result = PyObject_CallOneArg(class, argument);
+	python_leave();
+	Py_DECREF(argument);
+	return result;
+}
+
+static PyObject *
+numeric_to_python(ToPython *self, Datum datum)
+{
+	static PyObject *decimal = NULL;
+
+	if (decimal == NULL)
+		decimal = interpreter_import("decimal", "Decimal");
+	return make_of(decimal, text_form_to_python(self, datum));
+}
+
+/* text and varchar, without a detour over a C string. */
+static PyObject *
+text_to_str(ToPython *self, Datum datum)
+{
+	text *value = DatumGetTextPP(datum);
+
+	return text_to_python(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
+}
+
+/* char(n): its trailing blanks do not count. */
+static PyObject *
+bpchar_to_python(ToPython *self, Datum datum)
+{
+	BpChar *value = DatumGetBpCharPP(datum);
+	char *text = VARDATA_ANY(value);
+
+	return text_to_python(text, bpchartruelen(text, VARSIZE_ANY_EXHDR(value)));
+}
+
+static PyObject *
+bytea_to_python(ToPython *self, Datum datum)
+{
+	bytea *value = DatumGetByteaPP(datum);
+
+	return PyBytes_FromStringAndSize(VARDATA_ANY(value),
+									 VARSIZE_ANY_EXHDR(value));
+}
+
+/* uuid.UUID(bytes=...) */
+static PyObject *
+uuid_to_python(ToPython *self, Datum datum)
+{
+	static PyObject *class = NULL;
+	static PyObject *keywords = NULL;
+	PyObject *bytes;
+	PyObject *result;
+
+	if (class == NULL)
+		class = interpreter_import("uuid", "UUID");
+	if (keywords == NULL)
+		keywords = Py_BuildValue("(s)", "bytes");
+	bytes = PyBytes_FromStringAndSize((const char *) DatumGetUUIDP(datum)->data,
+									  UUID_LEN);
+	if (bytes == NULL || keywords == NULL)
+		return NULL;
+	python_enter();
+	result = PyObject_Vectorcall(class, &bytes, 0, keywords);
+	python_leave();
+	Py_DECREF(bytes);
+	return result;
+}
+
+typedef struct ScalarConverter
+{
+	Oid type;
+	ToPythonFunction convert;
+} ScalarConverter;
+
+static const ScalarConverter scalars[] = {
+	{BOOLOID, bool_to_python},	   {INT2OID, int2_to_python},
+	{INT4OID, int4_to_python},	   {INT8OID, int8_to_python},
+	{OIDOID, oid_to_python},	   {FLOAT4OID, float4_to_python},
+	{FLOAT8OID, float8_to_python}, {NUMERICOID, numeric_to_python},
+	{TEXTOID, text_to_str},		   {VARCHAROID, text_to_str},
+	{BPCHAROID, bpchar_to_python}, {BYTEAOID, bytea_to_python},
+	{UUIDOID, uuid_to_python},
+};
+
+/* The direct way out of a scalar type, or NULL. */
+static ToPythonFunction
+scalar_to_python(Oid type)
+{
+	for (int i = 0; i < (int) lengthof(scalars); i++)
+	{
+		if (scalars[i].type == type)
+			return scalars[i].convert;
+	}
+	return datetime_to_python(type);
+}
+
+/*
+ * A converter out of a type, in CurrentMemoryContext. as_text gives the type's
+ * text form instead of Python values. Reads catalogs; may throw.
+ */
+ToPython *
+to_python_create(Oid type, bool as_text)
+{
+	ToPython *self = palloc0(sizeof(ToPython));
+	Oid output;
+	bool is_varlena;
+
+	self->type = getBaseType(type);
+	self->context = CurrentMemoryContext;
+	getTypeOutputInfo(self->type, &output, &is_varlena);
+	fmgr_info(output, &self->output);
+
+	self->convert = as_text ? text_form_to_python
+							: scalar_to_python(self->type);
+	if (self->convert == NULL && !container_to_python(self))
+		self->convert = text_form_to_python;
+	return self;
+}
+
+/*
+ * A new reference to the Python value of a datum, None for NULL. NULL says
+ * that Python has no exact value for it. Throws what PostgreSQL's output
+ * functions throw, and if memory runs out.
+ */
+PyObject *
+to_python(ToPython *self, Datum datum, bool isnull)
+{
+	PyObject *result;
+
+	if (isnull)
+		return Py_NewRef(Py_None);
+	result = self->convert(self, datum);
+	if (result == NULL && PyErr_Occurred())
+		python_throw();
+	return result;
+}

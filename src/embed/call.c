@@ -1,0 +1,130 @@
+/*
+ * call.c
+ *	  The boundary: how C enters Python and comes back.
+ *
+ * Between python_enter() and python_leave() nothing may throw. Behind them the
+ * boundary is settled: a PostgreSQL error that passed through Python is
+ * thrown, a cancel or a termination takes effect, and what was printed or
+ * logged on another thread is emitted.
+ */
+#include "embed/call.h"
+
+#include "embed/error.h"
+#include "embed/interpreter.h"
+
+volatile sig_atomic_t python_depth = 0;
+volatile sig_atomic_t boundary_pending = false;
+
+/* The CONTEXT line of an error under a call site. */
+void
+call_site_context(void *argument)
+{
+	CallSite *site = argument;
+
+	if (site->method != NULL)
+		errcontext("%s, method %s", site->subject, site->method);
+	else
+		errcontext("%s", site->subject);
+}
+
+/* Emits what was queued: lines not yet ended, messages of other threads. */
+static void
+flush_output(void)
+{
+	PyObject *result;
+
+	if (interpreter_functions.flush == NULL)
+		return;
+	python_enter();
+	result = PyObject_CallNoArgs(interpreter_functions.flush);
+	python_leave();
+	if (result == NULL && !error_is_kept())
+		python_throw();
+	Py_XDECREF(result);
+}
+
+/*
+ * Settles the boundary: emits what was queued and throws the PostgreSQL error
+ * that was kept. No Python exception may be set. Does nothing while an outer
+ * call into Python is still on the stack.
+ */
+void
+boundary_settle(void)
+{
+	if (python_depth > 0)
+		return;
+	boundary_pending = false;
+	if (!error_is_kept())
+		flush_output();
+	error_throw_kept();
+}
+
+/*
+ * Calls a Python callable from PostgreSQL code. keywords is a tuple of names
+ * for the last arguments, or NULL. Returns a new reference, never NULL; throws
+ * the exception that was raised, with the SQLSTATE that fits.
+ */
+PyObject *
+python_call(PyObject *callable, PyObject *const *arguments, size_t count,
+			PyObject *keywords)
+{
+	PyObject *result;
+
+	python_enter();
+	result = PyObject_Vectorcall(callable, arguments, count, keywords);
+	python_leave();
+	if (result == NULL)
+		python_throw();
+	if (unlikely(boundary_pending || INTERRUPTS_PENDING_CONDITION()))
+	{
+		Reference *held = reference_create(result);
+
+		boundary_check();
+		if (python_depth == 0)
+			CHECK_FOR_INTERRUPTS();
+		held->object = NULL;
+	}
+	return result;
+}
+
+/*
+ * Calls a Python callable without arguments where nothing may fail: what it
+ * raises becomes a WARNING, its result is released. Takes the reference to
+ * callable; NULL is ignored.
+ */
+void
+python_call_cleanup(PyObject *callable)
+{
+	PyObject *result;
+
+	if (callable == NULL)
+		return;
+	python_enter();
+	result = PyObject_CallNoArgs(callable);
+	Py_DECREF(callable);
+	python_leave();
+	if (result == NULL)
+		python_warn();
+	Py_XDECREF(result);
+}
+
+/*
+ * The attribute of object, a new reference, or NULL if it has none. Throws if
+ * looking it up raises anything but AttributeError.
+ */
+PyObject *
+python_method(PyObject *object, const char *name)
+{
+	PyObject *method;
+
+	python_enter();
+	method = PyObject_GetAttrString(object, name);
+	python_leave();
+	if (method == NULL)
+	{
+		if (!PyErr_ExceptionMatches(PyExc_AttributeError))
+			python_throw();
+		PyErr_Clear();
+	}
+	return method;
+}

@@ -1,0 +1,78 @@
+/*
+ * call.h
+ *	  The boundary: how C enters Python and comes back. See call.c.
+ */
+#ifndef MULTICORN_CALL_H
+#define MULTICORN_CALL_H
+
+#include <signal.h>
+
+#include "embed/cpython.h"
+#include "embed/interrupt.h"
+#include "embed/reference.h"
+
+/* How many entries into Python are on the stack. */
+extern volatile sig_atomic_t python_depth;
+
+/* Is there something to settle at the boundary: an error kept, output queued? */
+extern volatile sig_atomic_t boundary_pending;
+
+/* What is being done for whom, as the CONTEXT of an error names it. */
+typedef struct CallSite
+{
+	const char *subject; /* such as: foreign table "t" */
+	const char *method;	 /* such as: execute */
+	ErrorContextCallback callback;
+} CallSite;
+
+extern void call_site_context(void *argument);
+extern void boundary_settle(void);
+extern PyObject *python_call(PyObject *callable, PyObject *const *arguments,
+							 size_t count, PyObject *keywords);
+extern void python_call_cleanup(PyObject *callable);
+extern PyObject *python_method(PyObject *object, const char *name);
+
+/* Errors thrown from here on name this subject and method. */
+static inline void
+call_site_push(CallSite *site, const char *subject, const char *method)
+{
+	site->subject = subject;
+	site->method = method;
+	site->callback.callback = call_site_context;
+	site->callback.arg = site;
+	site->callback.previous = error_context_stack;
+	error_context_stack = &site->callback;
+}
+
+static inline void
+call_site_pop(CallSite *site)
+{
+	error_context_stack = site->callback.previous;
+}
+
+/* Python code runs from here to python_leave(); nothing between may throw. */
+static inline void
+python_enter(void)
+{
+	if (unlikely(python_depth++ == 0 && !interrupt_handlers_installed))
+		interrupt_install();
+	if (unlikely(references_pending))
+		references_release_pending();
+}
+
+static inline void
+python_leave(void)
+{
+	if (unlikely(--python_depth == 0 && interrupt_holds == 0))
+		interrupt_restore();
+}
+
+/* After a call that may have left something to throw or to say. */
+static inline void
+boundary_check(void)
+{
+	if (unlikely(boundary_pending))
+		boundary_settle();
+}
+
+#endif /* MULTICORN_CALL_H */

@@ -1,0 +1,286 @@
+/*
+ * error.c
+ *	  Python exceptions become PostgreSQL errors, and PostgreSQL errors travel
+ *	  through Python.
+ *
+ * No longjmp may cross a Python frame. What Python calls runs under
+ * error_guard(), which keeps the ErrorData and sets a Python exception
+ * instead. The outermost boundary throws the kept error as it was, also when
+ * Python code swallowed the exception: PostgreSQL has not been able to clean
+ * up after it, so the statement cannot go on.
+ */
+#include "embed/error.h"
+
+#include "embed/call.h"
+#include "embed/interpreter.h"
+#include "embed/text.h"
+#include "utils/memutils.h"
+
+bool error_show_traceback = true;
+PyObject *error_interrupt_type = NULL;
+
+/* The error that waits for the boundary, in a context of its own. */
+static ErrorData *kept = NULL;
+static MemoryContext kept_context = NULL;
+
+/* What PostgreSQL says about an exception; strings in CurrentMemoryContext. */
+typedef struct ExceptionReport
+{
+	int sqlstate;
+	char *message;
+	char *detail;
+	char *hint;
+	char *traceback;
+} ExceptionReport;
+
+/* The context for a kept error, empty. Throws if memory runs out. */
+static MemoryContext
+kept_error_context(void)
+{
+	if (kept_context == NULL)
+		kept_context = AllocSetContextCreate(TopMemoryContext,
+											 "multicorn kept error",
+											 ALLOCSET_SMALL_SIZES);
+	MemoryContextReset(kept_context);
+	return kept_context;
+}
+
+/* Sets the Python exception that stands for the kept error. */
+static void
+set_interrupt(void)
+{
+	PyErr_SetString(error_interrupt_type, kept->message);
+	boundary_pending = true;
+}
+
+/*
+ * Calls function(argument), which may throw, while Python is on the stack.
+ * Returns false, with a Python exception set, if it did; the error is kept for
+ * the boundary. While one is kept, nothing is called any more.
+ */
+bool
+error_guard(void (*function)(void *), void *argument)
+{
+	MemoryContext caller_context = CurrentMemoryContext;
+	uint32 interrupt_holdoff = InterruptHoldoffCount;
+	uint32 cancel_holdoff = QueryCancelHoldoffCount;
+
+	if (kept != NULL)
+	{
+		set_interrupt();
+		return false;
+	}
+	PG_TRY();
+	{
+		function(argument);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(kept_error_context());
+		kept = CopyErrorData();
+		FlushErrorState();
+		/* Throwing has let go of interrupts; those outside still hold them. */
+		InterruptHoldoffCount = interrupt_holdoff;
+		QueryCancelHoldoffCount = cancel_holdoff;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller_context);
+	if (kept == NULL)
+		return true;
+	set_interrupt();
+	return false;
+}
+
+/*
+ * Keeps a FATAL error, which ends the session at the boundary, and sets the
+ * Python exception that leads there. detail and hint may be NULL. Throws only
+ * if memory runs out: call it under error_guard().
+ */
+void
+error_keep_fatal(const char *message, const char *detail, const char *hint)
+{
+	MemoryContext old = MemoryContextSwitchTo(kept_error_context());
+	ErrorData *error = palloc0(sizeof(ErrorData));
+
+	error->elevel = FATAL;
+	error->sqlerrcode = ERRCODE_FDW_ERROR;
+	error->message = pstrdup(message);
+	error->detail = detail != NULL ? pstrdup(detail) : NULL;
+	error->hint = hint != NULL ? pstrdup(hint) : NULL;
+	error->assoc_context = CurrentMemoryContext;
+	MemoryContextSwitchTo(old);
+	kept = error;
+	set_interrupt();
+}
+
+/* Does a PostgreSQL error wait for the boundary? */
+bool
+error_is_kept(void)
+{
+	return kept != NULL;
+}
+
+/* Throws the kept error, if there is one, as it was. */
+void
+error_throw_kept(void)
+{
+	ErrorData *error = kept;
+
+	if (error == NULL)
+		return;
+	kept = NULL;
+	PyErr_Clear();
+	if (error->elevel >= FATAL)
+		ThrowErrorData(error);
+	else
+		ReThrowError(error);
+}
+
+/* Forgets the kept error, where none may be thrown; it has become a WARNING. */
+void
+error_drop_kept(void)
+{
+	kept = NULL;
+}
+
+/* The item of the tuple as a C string; NULL for None. */
+static char *
+report_field(PyObject *fields, Py_ssize_t index)
+{
+	return text_from_python_lossy(PyTuple_GET_ITEM(fields, index));
+}
+
+/* What is left to say when the exception could not be described. */
+static void
+describe_by_type(PyObject *exception, ExceptionReport *report)
+{
+	PyErr_Clear();
+	report->sqlstate = ERRCODE_FDW_ERROR;
+	report->message = pstrdup(Py_TYPE(exception)->tp_name);
+}
+
+/*
+ * Fills the report about an exception. Runs Python code (a __str__ of the
+ * wrapper's), never fails because of it; throws only if memory runs out.
+ */
+static void
+describe(PyObject *exception, ExceptionReport *report)
+{
+	PyObject *fields = NULL;
+	char *sqlstate;
+
+	memset(report, 0, sizeof(*report));
+	if (interpreter_functions.describe != NULL)
+	{
+		python_enter();
+		fields = PyObject_CallOneArg(interpreter_functions.describe, exception);
+		python_leave();
+	}
+	if (fields == NULL || !PyTuple_Check(fields) ||
+		PyTuple_GET_SIZE(fields) != 5)
+	{
+		Py_XDECREF(fields);
+		describe_by_type(exception, report);
+		return;
+	}
+	sqlstate = report_field(fields, 0);
+	report->message = report_field(fields, 1);
+	report->detail = report_field(fields, 2);
+	report->hint = report_field(fields, 3);
+	report->traceback = report_field(fields, 4);
+	Py_DECREF(fields);
+	report->sqlstate = sqlstate != NULL && strlen(sqlstate) == 5
+		? MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3],
+						sqlstate[4])
+		: ERRCODE_FDW_ERROR;
+	if (report->message == NULL)
+		report->message = pstrdup(Py_TYPE(exception)->tp_name);
+}
+
+/* The detail with the traceback below it, for the server log alone. */
+static char *
+detail_with_traceback(const ExceptionReport *report)
+{
+	if (report->detail == NULL)
+		return report->traceback;
+	return psprintf("%s\n%s", report->detail, report->traceback);
+}
+
+/* Emits the report at elevel; where the traceback goes is a setting. */
+static void
+emit(int elevel, const ExceptionReport *report)
+{
+	bool traceback = report->traceback != NULL && report->traceback[0] != '\0';
+
+	ereport(elevel, errcode(report->sqlstate),
+			errmsg_internal("%s", report->message),
+			report->detail != NULL ? errdetail_internal("%s", report->detail)
+								   : 0,
+			traceback && !error_show_traceback
+				? errdetail_log("%s", detail_with_traceback(report))
+				: 0,
+			report->hint != NULL ? errhint("%s", report->hint) : 0,
+			traceback && error_show_traceback
+				? errcontext("%s", report->traceback)
+				: 0);
+}
+
+/* Throws what an interrupted Python call has left PostgreSQL to throw. */
+static void
+throw_interrupt(void)
+{
+	error_throw_kept();
+	CHECK_FOR_INTERRUPTS();
+	/* Someone raised it by hand, or the reason went away meanwhile. */
+	ereport(ERROR, errcode(ERRCODE_QUERY_CANCELED),
+			errmsg("Python code was interrupted"));
+}
+
+/*
+ * Throws the Python exception that is set as a PostgreSQL error; a PostgreSQL
+ * error that was kept, and a pending cancel or termination, goes first.
+ */
+void
+python_throw(void)
+{
+	PyObject *exception = exception_take();
+	ExceptionReport report;
+	bool interrupted;
+
+	if (exception == NULL)
+	{
+		error_throw_kept();
+		elog(ERROR, "Python function failed without an exception");
+	}
+	interrupted = PyErr_GivenExceptionMatches(exception, error_interrupt_type);
+	if (interrupted || error_is_kept())
+	{
+		reference_release_later(exception);
+		throw_interrupt();
+	}
+	describe(exception, &report);
+	reference_release_later(exception);
+	boundary_check();
+	if (python_depth == 0)
+		CHECK_FOR_INTERRUPTS();
+	emit(ERROR, &report);
+	pg_unreachable();
+}
+
+/*
+ * Turns the Python exception that is set, or a kept PostgreSQL error, into a
+ * WARNING: for hooks that run when nothing may fail any more.
+ */
+void
+python_warn(void)
+{
+	PyObject *exception = exception_take();
+	ExceptionReport report;
+
+	if (exception == NULL)
+		return;
+	describe(exception, &report);
+	Py_DECREF(exception);
+	error_drop_kept();
+	emit(WARNING, &report);
+}

@@ -1,0 +1,25 @@
+/*
+ * error.h
+ *	  Python exceptions <-> PostgreSQL errors: see error.c.
+ */
+#ifndef MULTICORN_ERROR_H
+#define MULTICORN_ERROR_H
+
+#include "embed/cpython.h"
+
+/* multicorn.show_traceback */
+extern bool error_show_traceback;
+
+/* The BaseException that says: a PostgreSQL error waits at the boundary. */
+extern PyObject *error_interrupt_type;
+
+MULTICORN_NORETURN extern void python_throw(void);
+extern void python_warn(void);
+extern bool error_guard(void (*function)(void *), void *argument);
+extern void
+error_keep_fatal(const char *message, const char *detail, const char *hint);
+extern bool error_is_kept(void);
+extern void error_throw_kept(void);
+extern void error_drop_kept(void);
+
+#endif /* MULTICORN_ERROR_H */

@@ -1,0 +1,39 @@
+/*
+ * interpreter.h
+ *	  CPython inside a backend: see interpreter.c.
+ */
+#ifndef MULTICORN_INTERPRETER_H
+#define MULTICORN_INTERPRETER_H
+
+#include "embed/cpython.h"
+
+/* multicorn.virtualenv, multicorn.python_path */
+extern char *interpreter_virtualenv;
+extern char *interpreter_python_path;
+
+/* Functions of the Python package that C calls; they live as long as the backend. */
+typedef struct InterpreterFunctions
+{
+	PyObject *close;
+	PyObject *describe;
+	PyObject *dump_json;
+	PyObject *flush;
+	PyObject *load;
+	PyObject *mapping_options;
+	PyObject *remember_secrets;
+	PyObject *use_python_path;
+	PyObject *use_virtualenv;
+	/* classes of multicorn */
+	PyObject *ColumnDefinition;
+	PyObject *Qual;
+} InterpreterFunctions;
+
+extern InterpreterFunctions interpreter_functions;
+
+extern void interpreter_start(void);
+extern bool interpreter_is_running(void);
+extern void interpreter_settings_changed(void);
+extern bool interpreter_virtualenv_is_fixed(void);
+extern PyObject *interpreter_import(const char *module, const char *name);
+
+#endif /* MULTICORN_INTERPRETER_H */

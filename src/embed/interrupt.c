@@ -1,0 +1,197 @@
+/*
+ * interrupt.c
+ *	  A query cancel, a timeout or a termination becomes a Python exception.
+ *
+ * PostgreSQL's signal handlers only set flags that its C code looks at. While
+ * a wrapper is at work, handlers of our own stand before them: they call
+ * PostgreSQL's and, if that left something to do and Python is on the stack,
+ * trip CPython's SIGINT. CPython then runs the SIGINT handler that the package
+ * has set, interrupt_check(), between two bytecodes or when a system call
+ * comes back with EINTR; it raises a BaseException, and the boundary lets
+ * PostgreSQL throw its own error. SA_RESTART is off, or the kernel would
+ * restart a read() before Python hears of anything; since code may rely on it,
+ * the handlers stay only as long as a scan is open.
+ */
+#include "embed/interrupt.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include "embed/call.h"
+#include "embed/error.h"
+#include "tcop/tcopprot.h"
+#include "utils/timeout.h"
+
+typedef struct SignalHandler
+{
+	int signal;
+	struct sigaction saved;
+	bool replaced;
+} SignalHandler;
+
+bool interrupt_handlers_installed = false;
+int interrupt_holds = 0;
+
+static SignalHandler handlers[] = {
+	{.signal = SIGINT},
+	{.signal = SIGTERM},
+	{.signal = SIGALRM},
+	{.signal = SIGUSR1},
+};
+
+static pthread_t main_thread;
+
+/* Remembers the thread that runs PostgreSQL. Called once, before any other. */
+void
+interrupt_start(void)
+{
+	main_thread = pthread_self();
+}
+
+bool
+interrupt_on_main_thread(void)
+{
+	return pthread_equal(pthread_self(), main_thread);
+}
+
+/* Calls the handler that PostgreSQL has installed for the signal. */
+static void
+call_saved_handler(int signal, siginfo_t *info, void *ucontext)
+{
+	for (int i = 0; i < (int) lengthof(handlers); i++)
+	{
+		if (handlers[i].signal != signal)
+			continue;
+		if (handlers[i].saved.sa_flags & SA_SIGINFO)
+			handlers[i].saved.sa_sigaction(signal, info, ucontext);
+		else
+			handlers[i].saved.sa_handler(signal);
+	}
+}
+
+/* The signal handler: only calls what is safe in one. */
+static void
+handle_signal(int signal, siginfo_t *info, void *ucontext)
+{
+	int save_errno = errno;
+
+	if (!interrupt_on_main_thread())
+		pthread_kill(main_thread, signal);
+	else
+	{
+		call_saved_handler(signal, info, ucontext);
+		if (InterruptPending && python_depth > 0)
+			PyErr_SetInterruptEx(SIGINT);
+	}
+	errno = save_errno;
+}
+
+/* Puts a handler in place, unless PostgreSQL has none of its own there. */
+static void
+replace_handler(SignalHandler *handler)
+{
+	struct sigaction action;
+
+	handler->replaced = false;
+	if (sigaction(handler->signal, NULL, &handler->saved) != 0)
+		return;
+	if (!(handler->saved.sa_flags & SA_SIGINFO) &&
+		(handler->saved.sa_handler == SIG_DFL ||
+		 handler->saved.sa_handler == SIG_IGN))
+		return;
+	action = handler->saved;
+	action.sa_flags = (action.sa_flags & ~SA_RESTART) | SA_SIGINFO;
+	action.sa_sigaction = handle_signal;
+	handler->replaced = sigaction(handler->signal, &action, NULL) == 0;
+}
+
+/* Puts our handlers before PostgreSQL's. Never throws. */
+void
+interrupt_install(void)
+{
+	for (int i = 0; i < (int) lengthof(handlers); i++)
+		replace_handler(&handlers[i]);
+	interrupt_handlers_installed = true;
+}
+
+/* Puts PostgreSQL's own handlers back. Never throws. */
+void
+interrupt_restore(void)
+{
+	if (!interrupt_handlers_installed)
+		return;
+	for (int i = 0; i < (int) lengthof(handlers); i++)
+	{
+		if (handlers[i].replaced)
+			sigaction(handlers[i].signal, &handlers[i].saved, NULL);
+	}
+	interrupt_handlers_installed = false;
+}
+
+/* A transaction has ended: no scan is open any more. Never throws. */
+void
+interrupt_reset(void)
+{
+	interrupt_holds = 0;
+	if (python_depth == 0)
+		interrupt_restore();
+}
+
+/* Looks whether the client is still there, as ProcessInterrupts() would. */
+static void
+check_client_connection(void *argument)
+{
+	CheckClientConnectionPending = false;
+	if (client_connection_check_interval <= 0)
+		return;
+	if (pq_check_connection())
+		enable_timeout_after(CLIENT_CONNECTION_CHECK_TIMEOUT,
+							 client_connection_check_interval);
+	else
+		ClientConnectionLost = true;
+}
+
+/*
+ * Would CHECK_FOR_INTERRUPTS() throw, or end the session? With Python on the
+ * stack it must not get to it.
+ */
+static bool
+would_throw(void)
+{
+	return ProcDiePending || ClientConnectionLost ||
+		transaction_timeout_is_pending() ||
+		(QueryCancelPending && QueryCancelHoldoffCount == 0);
+}
+
+/* What is pending and harmless: a new configuration, a barrier. */
+static void
+process_interrupts(void *argument)
+{
+	CHECK_FOR_INTERRUPTS();
+}
+
+/*
+ * Raises a Python exception if PostgreSQL wants the statement to end. Returns
+ * a new reference to None otherwise. Called by Python; never throws.
+ */
+PyObject *
+interrupt_check(void)
+{
+	if (InterruptPending && InterruptHoldoffCount == 0 &&
+		CritSectionCount == 0 && python_depth > 0)
+	{
+		if (CheckClientConnectionPending &&
+			!error_guard(check_client_connection, NULL))
+			return NULL;
+		if (would_throw())
+		{
+			boundary_pending = true;
+			PyErr_SetString(error_interrupt_type,
+							"PostgreSQL has asked to end the statement");
+			return NULL;
+		}
+		if (!error_guard(process_interrupts, NULL))
+			return NULL;
+	}
+	Py_RETURN_NONE;
+}

@@ -1,0 +1,22 @@
+/*
+ * interrupt.h
+ *	  Query cancels, timeouts and terminations reach Python: see interrupt.c.
+ */
+#ifndef MULTICORN_INTERRUPT_H
+#define MULTICORN_INTERRUPT_H
+
+#include "embed/cpython.h"
+
+extern bool interrupt_handlers_installed;
+
+/* How many open scans keep the handlers in place between their rows. */
+extern int interrupt_holds;
+
+extern void interrupt_start(void);
+extern void interrupt_install(void);
+extern void interrupt_restore(void);
+extern void interrupt_reset(void);
+extern PyObject *interrupt_check(void);
+extern bool interrupt_on_main_thread(void);
+
+#endif /* MULTICORN_INTERRUPT_H */

@@ -1,0 +1,185 @@
+/*
+ * module.c
+ *	  The built-in module _multicorn: what the Python package calls in C.
+ *
+ * Everything here is called by Python, so nothing may throw: PostgreSQL
+ * functions run under error_guard(). All but output_pending() and
+ * is_main_thread() refuse to work on another thread than the main one.
+ */
+#include "embed/module.h"
+
+#include "embed/call.h"
+#include "embed/error.h"
+#include "embed/interrupt.h"
+#include "embed/text.h"
+#include "utils/memutils.h"
+
+/* A message on its way to the client and the server log. */
+typedef struct Message
+{
+	int elevel;
+	PyObject *message;
+	PyObject *detail;
+	PyObject *hint;
+} Message;
+
+/* Raises RuntimeError on any thread but the main one. */
+static bool
+require_main_thread(void)
+{
+	if (interrupt_on_main_thread())
+		return true;
+	PyErr_SetString(PyExc_RuntimeError,
+					"PostgreSQL can only be called from the main thread");
+	return false;
+}
+
+/* Emits the message, in a memory context of its own. Throws what ereport() throws. */
+static void
+emit_message(void *argument)
+{
+	Message *message = argument;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "multicorn message",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	char *text = text_from_python_lossy(message->message);
+	char *detail = text_from_python_lossy(message->detail);
+	char *hint = text_from_python_lossy(message->hint);
+
+	if (message->elevel >= FATAL)
+		error_keep_fatal(text, detail, hint);
+	else
+		ereport(message->elevel, errmsg_internal("%s", text),
+				detail != NULL ? errdetail_internal("%s", detail) : 0,
+				hint != NULL ? errhint("%s", hint) : 0);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+/* log(elevel, message, detail, hint): see ereport(). */
+static PyObject *
+module_log(PyObject *self, PyObject *args)
+{
+	Message message;
+
+	if (!PyArg_ParseTuple(args, "iUOO", &message.elevel, &message.message,
+						  &message.detail, &message.hint) ||
+		!require_main_thread())
+		return NULL;
+	if (message.elevel == ERROR || message.elevel > FATAL)
+	{
+		PyErr_Format(PyExc_ValueError, "level %d cannot be logged",
+					 message.elevel);
+		return NULL;
+	}
+	if (!error_guard(emit_message, &message) || PyErr_Occurred())
+		return NULL;
+	Py_RETURN_NONE;
+}
+
+/* check_interrupts(): raises Interrupt if PostgreSQL wants to end the statement. */
+static PyObject *
+module_check_interrupts(PyObject *self, PyObject *unused)
+{
+	if (!require_main_thread())
+		return NULL;
+	return interrupt_check();
+}
+
+/* on_interrupt(signum, frame): the handler for signal.signal(). */
+static PyObject *
+module_on_interrupt(PyObject *self, PyObject *args)
+{
+	return interrupt_check();
+}
+
+/* active(): is a wrapper's method on the stack? */
+static PyObject *
+module_active(PyObject *self, PyObject *unused)
+{
+	return PyBool_FromLong(python_depth > 0);
+}
+
+/* output_pending(): have the package's flush() called at the next boundary. */
+static PyObject *
+module_output_pending(PyObject *self, PyObject *unused)
+{
+	boundary_pending = true;
+	Py_RETURN_NONE;
+}
+
+static PyObject *
+module_is_main_thread(PyObject *self, PyObject *unused)
+{
+	return PyBool_FromLong(interrupt_on_main_thread());
+}
+
+static PyMethodDef methods[] =
+	{{"log", module_log, METH_VARARGS,
+	  PyDoc_STR("log(elevel, message, detail, hint): emit a PostgreSQL message")},
+	 {"check_interrupts", module_check_interrupts, METH_NOARGS,
+	  PyDoc_STR("raise Interrupt if the statement is to end")},
+	 {"on_interrupt", module_on_interrupt, METH_VARARGS,
+	  PyDoc_STR("the handler for SIGINT")},
+	 {"active", module_active, METH_NOARGS,
+	  PyDoc_STR("whether a wrapper's method is on the stack")},
+	 {"output_pending", module_output_pending, METH_NOARGS,
+	  PyDoc_STR("have flush() called at the next boundary")},
+	 {"is_main_thread", module_is_main_thread, METH_NOARGS,
+	  PyDoc_STR("whether this is the thread that runs PostgreSQL")},
+	 {NULL, NULL, 0, NULL}};
+
+static PyModuleDef definition = {
+	PyModuleDef_HEAD_INIT,
+	.m_name = "_multicorn",
+	.m_doc =
+		PyDoc_STR("What the multicorn package calls inside a PostgreSQL backend."),
+	.m_size = -1,
+	.m_methods = methods,
+};
+
+/* Adds the constants; false with an exception set if that fails. */
+static bool
+add_constants(PyObject *module, const char *package_place)
+{
+	return PyModule_AddIntMacro(module, DEBUG1) == 0 &&
+		PyModule_AddIntMacro(module, LOG) == 0 &&
+		PyModule_AddIntMacro(module, NOTICE) == 0 &&
+		PyModule_AddIntMacro(module, WARNING) == 0 &&
+		PyModule_AddIntMacro(module, FATAL) == 0 &&
+		PyModule_AddStringConstant(module, "python_path_place",
+								   package_place) == 0 &&
+		PyModule_AddObjectRef(module, "Interrupt", error_interrupt_type) == 0;
+}
+
+/*
+ * Makes the module and puts it into sys.modules, so that import finds it: a
+ * table of built-in modules could only be extended before the start, which may
+ * be PL/Python's. Returns a borrowed reference, or NULL with an exception set.
+ */
+PyObject *
+module_create(const char *package_place)
+{
+	PyObject *module;
+
+	if (error_interrupt_type == NULL)
+		error_interrupt_type =
+			PyErr_NewExceptionWithDoc("_multicorn.Interrupt",
+									  "PostgreSQL ends the statement; do not catch it.",
+									  PyExc_BaseException, NULL);
+	if (error_interrupt_type == NULL)
+		return NULL;
+	module = PyModule_Create(&definition);
+	if (module == NULL)
+		return NULL;
+	if (!add_constants(module, package_place) ||
+		PyDict_SetItemString(PyImport_GetModuleDict(), "_multicorn", module) !=
+			0)
+	{
+		Py_DECREF(module);
+		return NULL;
+	}
+	Py_DECREF(module); /* sys.modules keeps it */
+	return PyDict_GetItemString(PyImport_GetModuleDict(), "_multicorn");
+}

@@ -1,0 +1,110 @@
+/*
+ * multicorn.c
+ *	  The front door: what PostgreSQL finds in the library. The handler names
+ *	  the callbacks, the validator hands options on, _PG_init() defines the
+ *	  settings and registers listeners. No logic.
+ */
+#include "embed/cpython.h"
+
+#include "access/reloptions.h"
+#include "embed/error.h"
+#include "embed/interpreter.h"
+#include "execute/scan.h"
+#include "fmgr.h"
+#include "foreign/fdwapi.h"
+#include "plan/relation.h"
+#include "utils/guc.h"
+#include "wrapper/instance.h"
+#include "wrapper/options.h"
+
+PG_MODULE_MAGIC;
+
+PG_FUNCTION_INFO_V1(multicorn_handler);
+PG_FUNCTION_INFO_V1(multicorn_validator);
+
+void		_PG_init(void);
+
+/* multicorn_handler() returns fdw_handler: the callbacks of foreign tables. */
+Datum
+multicorn_handler(PG_FUNCTION_ARGS)
+{
+	FdwRoutine *routine = makeNode(FdwRoutine);
+
+	routine->GetForeignRelSize = multicornGetForeignRelSize;
+	routine->GetForeignPaths = multicornGetForeignPaths;
+	routine->GetForeignPlan = multicornGetForeignPlan;
+
+	routine->BeginForeignScan = multicornBeginForeignScan;
+	routine->IterateForeignScan = multicornIterateForeignScan;
+	routine->ReScanForeignScan = multicornReScanForeignScan;
+	routine->EndForeignScan = multicornEndForeignScan;
+
+	PG_RETURN_POINTER(routine);
+}
+
+/* multicorn_validator(text[], oid) returns void: throws for options that cannot be right. */
+Datum
+multicorn_validator(PG_FUNCTION_ARGS)
+{
+	options_validate(untransformRelOptions(PG_GETARG_DATUM(0)), PG_GETARG_OID(1));
+	PG_RETURN_VOID();
+}
+
+/* The virtual environment is chosen once for a session. */
+static bool
+check_virtualenv(char **newval, void **extra, GucSource source)
+{
+	const char *current = interpreter_virtualenv != NULL ? interpreter_virtualenv : "";
+
+	if (!interpreter_virtualenv_is_fixed() || strcmp(*newval, current) == 0)
+		return true;
+	GUC_check_errdetail("Python already runs in this session, with virtual environment \"%s\".",
+						current);
+	GUC_check_errhint("Set it before the first use of a foreign table, or for new sessions with ALTER DATABASE, ALTER ROLE or ALTER SYSTEM.");
+	return false;
+}
+
+static void
+assign_python_path(const char *newval, void *extra)
+{
+	interpreter_settings_changed();
+}
+
+static void
+assign_allowed_wrappers(const char *newval, void *extra)
+{
+	instance_doubt_all();
+}
+
+static void
+define_settings(void)
+{
+	DefineCustomStringVariable("multicorn.virtualenv",
+							   "Virtual environment in which Python looks for wrappers.",
+							   "The folder that contains pyvenv.cfg; empty for none.",
+							   &interpreter_virtualenv, "", PGC_SUSET, 0,
+							   check_virtualenv, NULL, NULL);
+	DefineCustomStringVariable("multicorn.python_path",
+							   "Folders in which Python looks for wrappers first, separated by colons.",
+							   NULL, &interpreter_python_path, "", PGC_SUSET, 0,
+							   NULL, assign_python_path, NULL);
+	DefineCustomStringVariable("multicorn.allowed_wrappers",
+							   "Wrapper classes that every role may name, as patterns separated by commas.",
+							   "* stands for any characters but a dot; a lone * lets every class through.",
+							   &options_allowed_wrappers, "", PGC_SUSET, 0,
+							   NULL, assign_allowed_wrappers, NULL);
+	DefineCustomBoolVariable("multicorn.show_traceback",
+							 "Shows the traceback of Python errors to the client.",
+							 "When off, it is written to the server log only.",
+							 &error_show_traceback, true, PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+	MarkGUCPrefixReserved("multicorn");
+}
+
+void
+_PG_init(void)
+{
+	define_settings();
+	instance_listen();
+	scan_listen();
+}

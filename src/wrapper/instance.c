@@ -1,0 +1,398 @@
+/*
+ * instance.c
+ *	  One cached instance per foreign table and user.
+ *
+ * Catalog changes are heard, not polled: a callback marks instances as doubtful,
+ * and at the next use the catalogs are read again. The instance is rebuilt
+ * only if class, options or columns really differ; ANALYZE or a GRANT leave it
+ * alone. A scan in flight keeps the instance it began with.
+ */
+#include "wrapper/instance.h"
+
+#include "access/xact.h"
+#include "catalog/pg_class.h"
+#include "embed/call.h"
+#include "embed/error.h"
+#include "embed/interpreter.h"
+#include "embed/text.h"
+#include "storage/ipc.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+#include "wrapper/options.h"
+
+typedef struct InstanceKey
+{
+	Oid			table;
+	Oid			user;
+} InstanceKey;
+
+typedef struct InstanceEntry
+{
+	InstanceKey key;
+	Instance   *instance;		/* NULL while none could be made */
+} InstanceEntry;
+
+static HTAB *instances = NULL;
+
+/* Has an instance come into doubt since the table was last swept? */
+static bool doubts = false;
+
+/* ---------- hearing of catalog changes ---------- */
+
+/* Marks the instances of a table, or all of them, as doubtful. Never throws. */
+static void
+doubt_table(Oid table)
+{
+	HASH_SEQ_STATUS status;
+	InstanceEntry *entry;
+
+	if (instances == NULL)
+		return;
+	hash_seq_init(&status, instances);
+	while ((entry = hash_seq_search(&status)) != NULL)
+	{
+		if (entry->instance != NULL &&
+			(!OidIsValid(table) || entry->key.table == table))
+		{
+			entry->instance->checked = false;
+			doubts = true;
+		}
+	}
+}
+
+/* A permission has changed, or something else that all depend on. */
+void
+instance_doubt_all(void)
+{
+	doubt_table(InvalidOid);
+}
+
+static void
+relation_changed(Datum argument, Oid relation)
+{
+	doubt_table(relation);
+}
+
+static void
+catalog_changed(Datum argument, int cache, uint32 hash)
+{
+	doubt_table(InvalidOid);
+}
+
+/* ---------- making and dropping ---------- */
+
+/* Calls close() of an instance; what it raises is a WARNING. */
+static void
+call_close(Instance *instance)
+{
+	CallSite	site;
+	PyObject   *result;
+
+	call_site_push(&site, instance->subject, "close");
+	python_enter();
+	result = PyObject_CallOneArg(interpreter_functions.close, instance->object);
+	python_leave();
+	if (result == NULL)
+		python_warn();
+	Py_XDECREF(result);
+	call_site_pop(&site);
+}
+
+/* Closes an instance and forgets it. What goes wrong is a WARNING. */
+static void
+drop(Instance *instance)
+{
+	call_close(instance);
+	python_enter();
+	Py_CLEAR(instance->execute);
+	Py_CLEAR(instance->end_scan);
+	Py_CLEAR(instance->definition);
+	Py_CLEAR(instance->object);
+	python_leave();
+	MemoryContextDelete(instance->context);
+}
+
+/* An instance is no longer the table's: it goes, or stays for its last scan. */
+static void
+retire(Instance *instance)
+{
+	instance->retired = true;
+	if (instance->pins == 0)
+		drop(instance);
+}
+
+/* Drops the instances of tables that are no longer there. */
+static void
+sweep(void)
+{
+	HASH_SEQ_STATUS status;
+	InstanceEntry *entry;
+
+	doubts = false;
+	hash_seq_init(&status, instances);
+	while ((entry = hash_seq_search(&status)) != NULL)
+	{
+		Instance   *instance = entry->instance;
+
+		if (instance == NULL || instance->checked ||
+			SearchSysCacheExists1(RELOID, ObjectIdGetDatum(entry->key.table)))
+			continue;
+		hash_search(instances, &entry->key, HASH_REMOVE, NULL);
+		retire(instance);
+	}
+}
+
+/* At the end of the session every instance is closed. */
+static void
+close_all(int code, Datum argument)
+{
+	HASH_SEQ_STATUS status;
+	InstanceEntry *entry;
+
+	/* The session may end in the middle of Python code: leave it alone then. */
+	if (instances == NULL || python_depth > 0)
+		return;
+	hash_seq_init(&status, instances);
+	while ((entry = hash_seq_search(&status)) != NULL)
+	{
+		Instance   *instance = entry->instance;
+
+		entry->instance = NULL;
+		if (instance != NULL)
+			call_close(instance);
+	}
+}
+
+/* The dict of name -> ColumnDefinition that the constructor gets; owned. */
+static PyObject *
+make_columns(PyObject *descriptions)
+{
+	PyObject   *columns = reference_own(PyDict_New());
+
+	for (Py_ssize_t i = 0; i < PyList_GET_SIZE(descriptions); i++)
+	{
+		PyObject   *arguments = PyList_GET_ITEM(descriptions, i);
+		PyObject   *own = reference_own(PySequence_List(arguments));
+		PyObject   *column;
+
+		/* The last is the dict of options: a fresh one for the wrapper. */
+		if (PyList_SetItem(own, 5, PyDict_Copy(PyTuple_GET_ITEM(arguments, 5))) != 0)
+			python_throw();
+		own = reference_own(PyList_AsTuple(own));
+		column = reference_own(python_call(interpreter_functions.ColumnDefinition,
+										   &PyTuple_GET_ITEM(own, 0), 6, NULL));
+		if (PyDict_SetItem(columns, PyTuple_GET_ITEM(own, 0), column) != 0)
+			python_throw();
+	}
+	return columns;
+}
+
+/* Calls the class with fresh arguments. A new reference; throws what it raises. */
+static PyObject *
+construct(WrapperDefinition *definition)
+{
+	PyObject   *arguments[2];
+
+	reference_own(python_call(interpreter_functions.remember_secrets,
+							  &definition->options, 1, NULL));
+	arguments[0] = reference_own(PyDict_Copy(definition->options));
+	arguments[1] = make_columns(definition->columns);
+	return python_call(definition->class, arguments, 2, NULL);
+}
+
+/* Throws unless there is a method execute that can be called. */
+static void
+require_execute(PyObject *execute, WrapperDefinition *definition)
+{
+	if (execute == NULL || !PyCallable_Check(execute))
+		ereport(ERROR,
+				errcode(ERRCODE_FDW_ERROR),
+				errmsg("wrapper class \"%s\" has no method \"execute\"",
+					   definition->wrapper),
+				errhint("Define execute(self, quals, columns), which returns the rows."));
+}
+
+/* What an instance was made of, to be compared; owned. */
+static PyObject *
+comparable(WrapperDefinition *definition)
+{
+	return reference_own(PyTuple_Pack(3, definition->class, definition->options,
+									  definition->columns));
+}
+
+/*
+ * Makes the instance of a table. Everything that may throw is done before
+ * anything is kept.
+ */
+static Instance *
+make_instance(InstanceKey *key, WrapperDefinition *definition)
+{
+	MemoryContext old;
+	Instance   *instance;
+	Reference  *object;
+	Reference  *execute;
+	Reference  *end_scan;
+	PyObject   *compared;
+
+	object = reference_create(construct(definition));
+	execute = reference_create(python_method(object->object, "execute"));
+	end_scan = reference_create(python_method(object->object, "end_scan"));
+	require_execute(execute->object, definition);
+	compared = comparable(definition);
+
+	old = MemoryContextSwitchTo(AllocSetContextCreate(TopMemoryContext,
+													  "multicorn instance",
+													  ALLOCSET_SMALL_SIZES));
+	instance = palloc0(sizeof(Instance));
+	instance->context = CurrentMemoryContext;
+	instance->table = key->table;
+	instance->user = key->user;
+	instance->subject = psprintf("foreign table \"%s\"", definition->table);
+	instance->text_columns = bms_copy(definition->text_columns);
+	MemoryContextSwitchTo(old);
+	instance->object = object->object;
+	instance->execute = execute->object;
+	instance->end_scan = end_scan->object;
+	instance->definition = Py_NewRef(compared);
+	instance->checked = true;
+	object->object = execute->object = end_scan->object = NULL;
+	return instance;
+}
+
+/* ---------- use ---------- */
+
+static void
+create_cache(void)
+{
+	HASHCTL		control = {
+		.keysize = sizeof(InstanceKey),
+		.entrysize = sizeof(InstanceEntry),
+	};
+
+	instances = hash_create("multicorn instances", 16, &control,
+							HASH_ELEM | HASH_BLOBS);
+	before_shmem_exit(close_all, (Datum) 0);
+}
+
+/* Is the instance still what the catalogs say? Throws if comparing does. */
+static bool
+is_current(Instance *instance, WrapperDefinition *definition)
+{
+	int			same = PyObject_RichCompareBool(instance->definition,
+												comparable(definition), Py_EQ);
+
+	if (same < 0)
+		python_throw();
+	return same == 1;
+}
+
+/*
+ * Reads the catalogs and brings the entry's instance in line with them. A
+ * change that is heard of meanwhile leaves the instance in doubt.
+ */
+static void
+refresh(InstanceEntry *entry)
+{
+	Instance   *instance = entry->instance;
+	InstanceKey key = entry->key;
+	WrapperDefinition definition;
+	CallSite	site;
+
+	if (instance != NULL)
+		instance->checked = true;
+	call_site_push(&site, "foreign table", NULL);
+	options_read(key.table, key.user, &definition);
+	site.subject = psprintf("foreign table \"%s\"", definition.table);
+	site.method = "__init__";
+	if (instance == NULL || !is_current(instance, &definition))
+	{
+		Instance   *made = make_instance(&key, &definition);
+
+		/* The constructor may have come this way itself. */
+		entry = hash_search(instances, &key, HASH_ENTER, NULL);
+		instance = entry->instance;
+		entry->instance = made;
+		if (instance != NULL)
+			retire(instance);
+	}
+	call_site_pop(&site);
+}
+
+/* The cache's entry for a table and user; made if need be. */
+static InstanceEntry *
+find_entry(const InstanceKey *key)
+{
+	bool		found;
+	InstanceEntry *entry = hash_search(instances, key, HASH_ENTER, &found);
+
+	if (!found)
+		entry->instance = NULL;
+	return entry;
+}
+
+/*
+ * The instance for a table as a user sees it, made at first use and pinned:
+ * give it back with instance_release(). Throws what the catalogs, the import
+ * and the constructor have to object to.
+ */
+Instance *
+instance_acquire(Oid table, Oid user)
+{
+	InstanceKey key = {.table = table, .user = user};
+	InstanceEntry *entry;
+
+	interpreter_start();
+	if (unlikely(instances == NULL))
+		create_cache();
+	if (unlikely(doubts))
+		sweep();
+	entry = find_entry(&key);
+	if (unlikely(entry->instance == NULL || !entry->instance->checked))
+	{
+		MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+													  "multicorn instance options",
+													  ALLOCSET_SMALL_SIZES);
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		/* Should this throw, a doubtful instance stays in doubt. */
+		PG_TRY();
+		{
+			refresh(entry);
+		}
+		PG_CATCH();
+		{
+			doubt_table(table);
+			PG_RE_THROW();
+		}
+		PG_END_TRY();
+		MemoryContextSwitchTo(old);
+		MemoryContextDelete(context);
+		entry = find_entry(&key);
+	}
+	entry->instance->pins++;
+	return entry->instance;
+}
+
+/* Gives an instance back; a retired one goes with its last user. */
+void
+instance_release(Instance *instance)
+{
+	if (--instance->pins == 0 && instance->retired)
+		drop(instance);
+}
+
+/* Registers for catalog changes. Called once, when the library is loaded. */
+void
+instance_listen(void)
+{
+	static const int caches[] = {
+		FOREIGNDATAWRAPPEROID, FOREIGNSERVEROID, USERMAPPINGOID,
+		USERMAPPINGUSERSERVER, AUTHOID, AUTHMEMROLEMEM, TYPEOID
+	};
+
+	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+	for (int i = 0; i < (int) lengthof(caches); i++)
+		CacheRegisterSyscacheCallback(caches[i], catalog_changed, (Datum) 0);
+}

@@ -1,0 +1,443 @@
+/*
+ * options.c
+ *	  Options of foreign data wrapper, server, table and mapping: which of them
+ *	  names the class, who may set it, and what the class is given.
+ *
+ * Choosing a class is choosing code to run in the server. So the option
+ * wrapper is checked when it is set, against the user who sets it, and when
+ * the class is loaded, against the owner of the object that carries it.
+ */
+#include "wrapper/options.h"
+
+#include "access/reloptions.h"
+#include "access/table.h"
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_foreign_data_wrapper.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_foreign_table.h"
+#include "catalog/pg_user_mapping.h"
+#include "commands/defrem.h"
+#include "embed/call.h"
+#include "embed/error.h"
+#include "embed/interpreter.h"
+#include "embed/text.h"
+#include "foreign/foreign.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+#include "utils/varlena.h"
+
+#define WRAPPER_SYNTAX "OPTIONS (wrapper 'package.module.Class')"
+
+char	   *options_allowed_wrappers = NULL;
+
+/* ---------- who may choose which class ---------- */
+
+/* Does a path match a pattern in which * stands for anything but a dot? */
+static bool
+matches_pattern(const char *path, const char *pattern)
+{
+	if (*pattern == '\0')
+		return *path == '\0';
+	if (*pattern != '*')
+		return *path == *pattern && matches_pattern(path + 1, pattern + 1);
+	for (;; path++)
+	{
+		if (matches_pattern(path, pattern + 1))
+			return true;
+		if (*path == '\0' || *path == '.')
+			return false;
+	}
+}
+
+/* The pattern at *position, without blanks around it; moves on behind its comma. */
+static char *
+next_pattern(const char **position)
+{
+	const char *start = *position + strspn(*position, " \t\n");
+	size_t		length = strcspn(start, ",");
+
+	*position = start + length;
+	if (**position == ',')
+		(*position)++;
+	while (length > 0 && isspace((unsigned char) start[length - 1]))
+		length--;
+	return pnstrdup(start, length);
+}
+
+/* Is the class let through to everyone by multicorn.allowed_wrappers? */
+static bool
+is_allowed_to_all(const char *wrapper)
+{
+	const char *position = options_allowed_wrappers;
+
+	while (position != NULL && *position != '\0')
+	{
+		char	   *pattern = next_pattern(&position);
+
+		if (strcmp(pattern, "*") == 0 || matches_pattern(wrapper, pattern))
+			return true;
+	}
+	return false;
+}
+
+/* Throws unless the role may choose this class; whose says what role it is. */
+static void
+require_permission(const char *wrapper, Oid role, const char *whose)
+{
+	if (superuser_arg(role) ||
+		has_privs_of_role(role, ROLE_PG_EXECUTE_SERVER_PROGRAM) ||
+		is_allowed_to_all(wrapper))
+		return;
+	ereport(ERROR,
+			errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			errmsg("permission denied to use wrapper class \"%s\"", wrapper),
+			errdetail("%s \"%s\" is neither a superuser nor a member of role \"pg_execute_server_program\", and the setting \"multicorn.allowed_wrappers\" does not let the class through.",
+					  whose, GetUserNameFromId(role, true)));
+}
+
+/* ---------- the validator ---------- */
+
+/* The value of an option, or NULL. */
+static const char *
+option_value(List *options, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, options)
+	{
+		DefElem    *option = lfirst_node(DefElem, cell);
+
+		if (strcmp(option->defname, name) == 0)
+			return defGetString(option);
+	}
+	return NULL;
+}
+
+/* Throws unless the path can name a class in a module. */
+static void
+require_class_path(const char *wrapper)
+{
+	const char *dot = strrchr(wrapper, '.');
+
+	if (dot == NULL || dot == wrapper || dot[1] == '\0')
+		ereport(ERROR,
+				errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				errmsg("invalid value for option \"wrapper\": \"%s\"", wrapper),
+				errdetail("The path of a Python class has its module, a dot and the name of the class."),
+				errhint("Use " WRAPPER_SYNTAX "."));
+}
+
+/* Imports a class. A new reference; throws with what went wrong. */
+static PyObject *
+load_class(const char *wrapper)
+{
+	PyObject   *path = reference_own(text_to_python(wrapper, strlen(wrapper)));
+
+	return python_call(interpreter_functions.load, &path, 1, NULL);
+}
+
+/*
+ * Says in a WARNING that a class cannot be loaded. Not an error: a restore
+ * must work before the module is installed.
+ */
+static void
+warn_unless_loadable(const char *wrapper)
+{
+	PyObject   *path;
+	PyObject   *class;
+
+	interpreter_start();
+	path = reference_own(text_to_python(wrapper, strlen(wrapper)));
+	python_enter();
+	class = PyObject_CallOneArg(interpreter_functions.load, path);
+	python_leave();
+	if (class != NULL)
+		Py_DECREF(class);
+	else if (error_is_kept() || PyErr_ExceptionMatches(error_interrupt_type))
+		python_throw();
+	else
+		python_warn();
+}
+
+/* Throws for an option that has no meaning where it stands. */
+static void
+refuse_option(const char *name, const char *where, const char *hint)
+{
+	ereport(ERROR,
+			errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+			errmsg("option \"%s\" is not valid for a %s", name, where),
+			errhint("%s", hint));
+}
+
+/* A FOREIGN DATA WRAPPER has no options but the class. */
+static void
+validate_fdw(List *options)
+{
+	ListCell   *cell;
+
+	foreach(cell, options)
+	{
+		DefElem    *option = lfirst_node(DefElem, cell);
+
+		if (strcmp(option->defname, "wrapper") != 0)
+			refuse_option(option->defname, "foreign data wrapper",
+						  "The only option here is \"wrapper\"; set others on servers and tables.");
+	}
+}
+
+static void
+validate_column(List *options)
+{
+	const char *form = option_value(options, "value_form");
+
+	if (option_value(options, "wrapper") != NULL)
+		refuse_option("wrapper", "column", "Set it on the table or the server.");
+	if (form != NULL && strcmp(form, "text") != 0 && strcmp(form, "native") != 0)
+		ereport(ERROR,
+				errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				errmsg("invalid value for option \"value_form\": \"%s\"", form),
+				errhint("Valid values are \"native\" and \"text\"."));
+}
+
+/* The class that is being chosen must be one the user may choose. */
+static void
+validate_wrapper(const char *wrapper)
+{
+	if (wrapper == NULL)
+		return;
+	require_class_path(wrapper);
+	require_permission(wrapper, GetUserId(), "Role");
+	warn_unless_loadable(wrapper);
+}
+
+/*
+ * Checks the options (DefElems) of an object in the given catalog. All other
+ * names are the wrapper's business. Throws for what cannot be right.
+ */
+void
+options_validate(List *options, Oid catalog)
+{
+	switch (catalog)
+	{
+		case AttributeRelationId:
+			validate_column(options);
+			return;
+		case UserMappingRelationId:
+			if (option_value(options, "wrapper") != NULL)
+				refuse_option("wrapper", "user mapping",
+							  "Set it on the table or the server.");
+			return;
+		case ForeignDataWrapperRelationId:
+			validate_fdw(options);
+			break;
+		default:
+			break;
+	}
+	validate_wrapper(option_value(options, "wrapper"));
+}
+
+/* ---------- what the class is given ---------- */
+
+/* The options of the user's mapping, or of PUBLIC's; NIL without one. */
+static List *
+mapping_options(Oid user, Oid server)
+{
+	Oid			candidates[] = {user, InvalidOid};
+	HeapTuple	tuple = NULL;
+	Datum		datum;
+	bool		isnull;
+	List	   *options = NIL;
+
+	for (int i = 0; i < (int) lengthof(candidates) && !HeapTupleIsValid(tuple); i++)
+		tuple = SearchSysCache2(USERMAPPINGUSERSERVER,
+								ObjectIdGetDatum(candidates[i]),
+								ObjectIdGetDatum(server));
+	if (!HeapTupleIsValid(tuple))
+		return NIL;
+	datum = SysCacheGetAttr(USERMAPPINGUSERSERVER, tuple,
+							Anum_pg_user_mapping_umoptions, &isnull);
+	if (!isnull)
+		options = untransformRelOptions(datum);
+	ReleaseSysCache(tuple);
+	return options;
+}
+
+/* A str of a C string, owned by CurrentMemoryContext. */
+static PyObject *
+python_string(const char *text)
+{
+	return reference_own(text_to_python(text, strlen(text)));
+}
+
+/* Copies options into the dict, all but the class's path. */
+static void
+add_options(PyObject *dict, List *options)
+{
+	ListCell   *cell;
+
+	foreach(cell, options)
+	{
+		DefElem    *option = lfirst_node(DefElem, cell);
+
+		if (strcmp(option->defname, "wrapper") == 0)
+			continue;
+		if (PyDict_SetItem(dict, python_string(option->defname),
+						   python_string(defGetString(option))) != 0)
+			python_throw();
+	}
+}
+
+/*
+ * Adds a mapping's options. It may override one of the server or the table
+ * only if the class says so, since any role can make a mapping of its own.
+ */
+static void
+add_mapping_options(PyObject *dict, List *options, PyObject *class, const char *server)
+{
+	PyObject   *overridable;
+	ListCell   *cell;
+
+	if (options == NIL)
+		return;
+	overridable = reference_own(python_call(interpreter_functions.mapping_options,
+											&class, 1, NULL));
+	foreach(cell, options)
+	{
+		DefElem    *option = lfirst_node(DefElem, cell);
+		PyObject   *name = python_string(option->defname);
+
+		if (PyDict_Contains(dict, name) == 1 &&
+			PySequence_Contains(overridable, name) != 1)
+			ereport(ERROR,
+					errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+					errmsg("user mapping for server \"%s\" may not override option \"%s\"",
+						   server, option->defname),
+					errdetail("The option is set on the server or the foreign table as well."),
+					errhint("Drop one of the two, or list the option in the class's \"mapping_options\"."));
+	}
+	add_options(dict, options);
+}
+
+/* The dict of a column's options; empty without any. */
+static PyObject *
+column_options(List *options)
+{
+	PyObject   *dict = reference_own(PyDict_New());
+
+	add_options(dict, options);
+	return dict;
+}
+
+/* The arguments to ColumnDefinition for one column; a new reference. */
+static PyObject *
+describe_column(Form_pg_attribute attribute, List *options)
+{
+	PyObject   *name = python_string(NameStr(attribute->attname));
+	PyObject   *type = python_string(format_type_with_typemod(attribute->atttypid,
+															  attribute->atttypmod));
+	PyObject   *base = python_string(format_type_be(attribute->atttypid));
+
+	return Py_BuildValue("(OkiOOO)", name, (unsigned long) attribute->atttypid,
+						 (int) attribute->atttypmod, type, base,
+						 column_options(options));
+}
+
+/* Describes the table's columns, in their order, without dropped ones. */
+static void
+read_columns(Relation relation, WrapperDefinition *definition)
+{
+	TupleDesc	tupdesc = RelationGetDescr(relation);
+	PyObject   *columns = reference_own(PyList_New(0));
+
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
+		List	   *options;
+		const char *form;
+
+		if (attribute->attisdropped)
+			continue;
+		options = GetForeignColumnOptions(RelationGetRelid(relation),
+										  attribute->attnum);
+		form = option_value(options, "value_form");
+		if (form != NULL && strcmp(form, "text") == 0)
+			definition->text_columns = bms_add_member(definition->text_columns,
+													  attribute->attnum);
+		if (PyList_Append(columns,
+						  reference_own(describe_column(attribute, options))) != 0)
+			python_throw();
+	}
+	definition->columns = columns;
+}
+
+/*
+ * The path of the class: one on the FOREIGN DATA WRAPPER fixes it for
+ * everything below, else the table's goes before the server's. Throws if there
+ * is none or the owner of the object that carries it may not choose it.
+ */
+static char *
+find_wrapper(Relation relation, ForeignTable *table, ForeignServer *server,
+			 ForeignDataWrapper *fdw)
+{
+	const char *wrapper;
+	Oid			owner;
+	const char *whose;
+
+	if ((wrapper = option_value(fdw->options, "wrapper")) != NULL)
+	{
+		owner = fdw->owner;
+		whose = "The owner of the foreign data wrapper";
+	}
+	else if ((wrapper = option_value(table->options, "wrapper")) != NULL)
+	{
+		owner = relation->rd_rel->relowner;
+		whose = "The owner of the foreign table";
+	}
+	else if ((wrapper = option_value(server->options, "wrapper")) != NULL)
+	{
+		owner = server->owner;
+		whose = "The owner of the server";
+	}
+	else
+		ereport(ERROR,
+				errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				errmsg("no wrapper class is set for foreign table \"%s\"",
+					   RelationGetRelationName(relation)),
+				errdetail("Neither the foreign table nor its server \"%s\" has the option \"wrapper\".",
+						  server->servername),
+				errhint("Name the class: ALTER FOREIGN TABLE %s OPTIONS (ADD wrapper 'package.module.Class'); the server can carry the option for all its tables.",
+						quote_identifier(RelationGetRelationName(relation))));
+	require_class_path(wrapper);
+	require_permission(wrapper, owner, whose);
+	return pstrdup(wrapper);
+}
+
+/*
+ * Reads what the catalogs say about a foreign table as its user sees it, and
+ * loads the class. The interpreter must run. Everything belongs to
+ * CurrentMemoryContext. Throws if anything is missing, wrong or forbidden.
+ */
+void
+options_read(Oid table_oid, Oid user, WrapperDefinition *definition)
+{
+	Relation	relation = table_open(table_oid, AccessShareLock);
+	ForeignTable *table = GetForeignTable(table_oid);
+	ForeignServer *server = GetForeignServer(table->serverid);
+	ForeignDataWrapper *fdw = GetForeignDataWrapper(server->fdwid);
+
+	memset(definition, 0, sizeof(*definition));
+	definition->table = pstrdup(RelationGetRelationName(relation));
+	definition->wrapper = find_wrapper(relation, table, server, fdw);
+	definition->class = reference_own(load_class(definition->wrapper));
+	definition->options = reference_own(PyDict_New());
+	add_options(definition->options, server->options);
+	add_options(definition->options, table->options);
+	add_mapping_options(definition->options,
+						mapping_options(user, server->serverid),
+						definition->class, server->servername);
+	read_columns(relation, definition);
+	table_close(relation, NoLock);
+}

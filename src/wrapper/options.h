@@ -1,0 +1,30 @@
+/*
+ * options.h
+ *	  Options of foreign data wrapper, server, table and mapping: see
+ *	  options.c.
+ */
+#ifndef MULTICORN_OPTIONS_H
+#define MULTICORN_OPTIONS_H
+
+#include "embed/cpython.h"
+#include "nodes/bitmapset.h"
+#include "nodes/pg_list.h"
+
+/* multicorn.allowed_wrappers */
+extern char *options_allowed_wrappers;
+
+/* What the catalogs say about the wrapper of a foreign table. */
+typedef struct WrapperDefinition
+{
+	char	   *table;			/* name, for messages */
+	char	   *wrapper;		/* path of the class */
+	PyObject   *class;
+	PyObject   *options;		/* dict of str */
+	PyObject   *columns;		/* tuple of arguments to ColumnDefinition */
+	Bitmapset  *text_columns;	/* attribute numbers with value_form 'text' */
+} WrapperDefinition;
+
+extern void options_validate(List *options, Oid catalog);
+extern void options_read(Oid table, Oid user, WrapperDefinition *definition);
+
+#endif							/* MULTICORN_OPTIONS_H */
