@@ -12,6 +12,7 @@
 #include "embed/interpreter.h"
 
 #include <dlfcn.h>
+#include <limits.h>
 #include <link.h>
 #include <unistd.h>
 
@@ -191,7 +192,7 @@ static const char *
 package_place(void)
 {
 	Dl_info info;
-	char library[MAXPGPATH];
+	char library[PATH_MAX];
 	char *slash;
 
 	if (dladdr((void *) package_place, &info) == 0 ||

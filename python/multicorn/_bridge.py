@@ -1,0 +1,47 @@
+"""The built-in module `_multicorn`, which exists only in a server's backend."""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Protocol, cast
+
+    class Bridge(Protocol):
+        """What the C side offers. The constants are PostgreSQL's message levels."""
+
+        DEBUG1: int
+        LOG: int
+        NOTICE: int
+        WARNING: int
+        FATAL: int
+        Interrupt: type[BaseException]
+        python_path_place: str
+
+        def log(self, elevel: int, message: str, detail: str | None, hint: str | None) -> None:
+            """Send a message; FATAL, and a failure to send, raise a BaseException."""
+
+        def check_interrupts(self) -> None:
+            """Raise Interrupt if the query is to end."""
+
+        def on_interrupt(self, signum: int, frame: FrameType | None) -> None:
+            """Handle SIGINT."""
+
+        def active(self) -> bool:
+            """Return whether a method of a wrapper is on the stack."""
+
+        def output_pending(self) -> None:
+            """Have flush() called at the next boundary; callable from any thread."""
+
+        def is_main_thread(self) -> bool:
+            """Return whether this is the backend's own thread; callable from any."""
+
+
+def bridge() -> Bridge | None:
+    """Return the built-in module, or None outside a server."""
+    module = sys.modules.get("_multicorn")
+    if TYPE_CHECKING:
+        return cast("Bridge | None", module)
+    return module

@@ -1,0 +1,80 @@
+"""What the C side of the extension calls; nothing here is for wrapper authors."""
+
+from __future__ import annotations
+
+from multicorn import ForeignDataWrapper
+from multicorn._bridge import bridge
+from multicorn._describe import describe
+from multicorn._loading import load, use_python_path, use_virtualenv
+from multicorn._output import flush, install_logging, install_output, install_warnings
+from multicorn._text import redact, remember_secrets
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = [
+    "close",
+    "describe",
+    "dump_json",
+    "flush",
+    "implements",
+    "load",
+    "mapping_options",
+    "redact",
+    "remember_secrets",
+    "start",
+    "use_python_path",
+    "use_virtualenv",
+]
+
+
+def start() -> None:
+    """Prepare the interpreter of a backend: its output, its warnings and its interrupts."""
+    install_output()
+    install_warnings()
+    install_logging()
+    server = bridge()
+    if server is not None:
+        # The public module `signal` would import enum.
+        _signal = __import__("_signal")
+        _signal.signal(_signal.SIGINT, server.on_interrupt)
+
+
+def mapping_options(cls: type) -> frozenset[str]:
+    """Return the options that a user mapping may set although server or table set them too.
+
+    Raises:
+        TypeError: what the class lists is no list of names.
+    """
+    listed = getattr(cls, "mapping_options", ForeignDataWrapper.mapping_options)
+    if isinstance(listed, str):
+        listed = [name.strip() for name in listed.split(",")]
+    names = frozenset(listed)
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f"mapping_options of {cls.__qualname__} must be a list of str")
+    return names
+
+
+def implements(cls: type, name: str) -> bool:
+    """Return whether a class defines a method anywhere but in our base class."""
+    method = getattr(cls, name, None)
+    default = getattr(ForeignDataWrapper, name, None)
+    # Class methods are bound anew each time.
+    return method is not None and (
+        getattr(method, "__func__", method) is not getattr(default, "__func__", default)
+    )
+
+
+def dump_json(value: object) -> str:
+    """Return a value as JSON: see `multicorn._json`, which is imported when it is needed."""
+    from multicorn._json import dump
+
+    return dump(value)
+
+
+def close(instance: Any) -> None:
+    """Have a wrapper's instance release what it holds."""
+    method = getattr(instance, "close", None)
+    if callable(method):
+        method()
