@@ -17,7 +17,6 @@
 #include "nodes/plannodes.h"
 #include "optimizer/pathnode.h"
 #include "storage/proc.h"
-#include "utils/pg_locale.h"
 #include "utils/timestamp.h"
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
@@ -68,17 +67,6 @@ create_plain_foreignscan_path(PlannerInfo *root, RelOptInfo *rel, double rows,
 	return create_foreignscan_path(root, rel, NULL, rows, startup_cost,
 								   total_cost, NIL, rel->lateral_relids, NULL,
 								   NIL);
-#endif
-}
-
-/* Does this collation order text as the bytes do, which is code-point order? */
-static inline bool
-collation_orders_by_bytes(Oid collation)
-{
-#if PG_VERSION_NUM >= 180000
-	return pg_newlocale_from_collation(collation)->collate_is_c;
-#else
-	return lc_collate_is_c(collation);
 #endif
 }
 

@@ -175,11 +175,11 @@ def source_files() -> list[str]:
     command += ["ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     if answer.returncode == 0:
-        paths = [path for path in answer.stdout.split("\0") if path]
-    else:
-        # Not a repository but an unpacked release.
-        paths = [str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*")]
-    return [p for p in paths if (SOURCE / p).is_file() and not p.startswith((".git/", ".cache/"))]
+        return [path for path in answer.stdout.split("\0") if (SOURCE / path).is_file()]
+    # Not a repository but an unpacked release.
+    found = (path for path in SOURCE.rglob("*") if path.is_file())
+    paths = [str(path.relative_to(SOURCE)) for path in found if path.suffix not in (".o", ".so")]
+    return [path for path in paths if not path.startswith(".cache/")]
 
 
 def host_mirror() -> list[str]:

@@ -134,7 +134,8 @@ def run_pytest(stage: Stage) -> Counts:
     with tempfile.TemporaryDirectory(prefix="multicorn-report-") as folder:
         report = Path(folder) / "report.xml"
         arguments = shlex.split(os.environ.get("PYTEST_ARGS", ""))
-        command = [sys.executable, "-m", "pytest", f"--junitxml={report}", *arguments]
+        # Without -P, "import multicorn" would find the extension's own library in this folder.
+        command = [sys.executable, "-P", "-m", "pytest", f"--junitxml={report}", *arguments]
         status = run(command, cwd=SOURCE, env=stage.environment).returncode
         counts = read_report(report)
     if status != 0 and counts.failed == 0:

@@ -140,6 +140,10 @@ class Output(io.TextIOBase):
         """Flush; like the backend's own stdout, this one stays open."""
         self.flush()
 
+    def __del__(self) -> None:
+        # Not the base class's, which closes: Python's own stdout may be gone by now.
+        pass
+
     def writable(self) -> bool:
         """Return True."""
         return True

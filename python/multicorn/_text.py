@@ -41,23 +41,19 @@ SECRET_WORDS = (
 )
 
 STRUCTURE_WORDS = frozenset(
-    [
+    (
         "attribute",
         "attributes",
         "attr",
         "attrs",
         "column",
         "columns",
-        "cluster",
         "clustering",
         "composite",
         "distribution",
         "field",
         "fields",
         "foreign",
-        "group",
-        "id",
-        "join",
         "natural",
         "order",
         "ordering",
@@ -65,11 +61,10 @@ STRUCTURE_WORDS = frozenset(
         "primary",
         "row",
         "rowid",
-        "shard",
         "sort",
         "surrogate",
         "unique",
-    ]
+    )
 )
 
 ANSWERS = frozenset(("true", "false", "yes", "no", "on", "off"))
@@ -183,7 +178,7 @@ def _embedded_secrets(value: str) -> Iterator[str]:
     yield _unquote(password)
     end = value.find("=")
     while end >= 0:
-        name = value[:end].rstrip(" ")
+        name = value[max(end - 100, 0) : end].rstrip(" ")
         start = len(name)
         while start > 0 and (name[start - 1].isalnum() or name[start - 1] in "_-"):
             start -= 1

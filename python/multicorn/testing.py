@@ -36,7 +36,8 @@ from multicorn._server import close, implements
 
 __all__ = ["Table"]
 
-Columns = Mapping[str, str | ColumnDefinition] | Iterable[ColumnDefinition]
+# In a mapping, str or ColumnDefinition; mypy would not infer a dict that has both.
+Columns = Mapping[str, Any] | Iterable[ColumnDefinition]
 Row = dict[str, Any]
 
 
@@ -393,9 +394,9 @@ class Table:
                 complete is not there.
         """
         update = self._write_method("update")
-        column = self._checked_rowid_column(rowid)
         self._check_columns(new_values)
         with self._statement(writes=True):
+            column = self._checked_rowid_column(rowid)
             old: Row = {}
             if len(new_values) < len(self.columns) and not self._omits_unassigned():
                 qual = Qual(column, "=", rowid)
@@ -420,8 +421,8 @@ class Table:
             Error: the wrapper does not implement it.
         """
         delete = self._write_method("delete")
-        self._checked_rowid_column(rowid)
         with self._statement(writes=True):
+            self._checked_rowid_column(rowid)
             return SKIPPED if delete(rowid) is SKIPPED else None
 
     def truncate(self, cascade: bool = False, restart_identity: bool = False) -> None:

@@ -46,6 +46,9 @@ void
 interrupt_start(void)
 {
 	main_thread = pthread_self();
+	/* A signal may come before the first replacement has told what was there. */
+	for (int i = 0; i < (int) lengthof(handlers); i++)
+		sigaction(handlers[i].signal, NULL, &handlers[i].saved);
 }
 
 bool
@@ -54,13 +57,21 @@ interrupt_on_main_thread(void)
 	return pthread_equal(pthread_self(), main_thread);
 }
 
+/* Has PostgreSQL a handler of its own for the signal? */
+static bool
+is_handled(const struct sigaction *action)
+{
+	return (action->sa_flags & SA_SIGINFO) ||
+		(action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
+}
+
 /* Calls the handler that PostgreSQL has installed for the signal. */
 static void
 call_saved_handler(int signal, siginfo_t *info, void *ucontext)
 {
 	for (int i = 0; i < (int) lengthof(handlers); i++)
 	{
-		if (handlers[i].signal != signal)
+		if (handlers[i].signal != signal || !is_handled(&handlers[i].saved))
 			continue;
 		if (handlers[i].saved.sa_flags & SA_SIGINFO)
 			handlers[i].saved.sa_sigaction(signal, info, ucontext);
@@ -90,19 +101,17 @@ handle_signal(int signal, siginfo_t *info, void *ucontext)
 static void
 replace_handler(SignalHandler *handler)
 {
-	struct sigaction action;
+	static const struct sigaction action = {
+		.sa_sigaction = handle_signal,
+		.sa_flags = SA_SIGINFO, /* and not SA_RESTART */
+	};
 
-	handler->replaced = false;
-	if (sigaction(handler->signal, NULL, &handler->saved) != 0)
-		return;
-	if (!(handler->saved.sa_flags & SA_SIGINFO) &&
-		(handler->saved.sa_handler == SIG_DFL ||
-		 handler->saved.sa_handler == SIG_IGN))
-		return;
-	action = handler->saved;
-	action.sa_flags = (action.sa_flags & ~SA_RESTART) | SA_SIGINFO;
-	action.sa_sigaction = handle_signal;
-	handler->replaced = sigaction(handler->signal, &action, NULL) == 0;
+	handler->replaced = sigaction(handler->signal, &action, &handler->saved) == 0;
+	if (handler->replaced && !is_handled(&handler->saved))
+	{
+		sigaction(handler->signal, &handler->saved, NULL);
+		handler->replaced = false;
+	}
 }
 
 /* Puts our handlers before PostgreSQL's. Never throws. */

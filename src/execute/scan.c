@@ -134,8 +134,11 @@ static void
 finish_rows(MulticornScan *scan)
 {
 	OpenScan   *open = scan->open;
-	MemoryContext old = MemoryContextSwitchTo(scan->execute_context);
+	MemoryContext old;
 
+	if (open->iterator == NULL && !open->end_scan_due)
+		return;
+	old = MemoryContextSwitchTo(scan->execute_context);
 	call_site_push(&scan->site, scan->site.subject, "execute");
 	call_owned(&scan->site, "execute", take_generator_close(open));
 	call_owned(&scan->site, "end_scan", take_end_scan(open));
@@ -150,6 +153,7 @@ forget(OpenScan *open)
 {
 	Instance   *instance = open->instance;
 
+	hold_interrupts(open, false);
 	dlist_delete(&open->node);
 	if (open->scan != NULL)
 		open->scan->open = NULL;
@@ -169,7 +173,6 @@ abandon(OpenScan *open)
 	python_call_cleanup(take_generator_close(open));
 	site.method = "end_scan";
 	python_call_cleanup(take_end_scan(open));
-	hold_interrupts(open, false);
 	forget(open);
 	call_site_pop(&site);
 }

@@ -18,6 +18,7 @@
 #include "storage/ipc.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 #include "wrapper/options.h"
@@ -39,6 +40,9 @@ static HTAB *instances = NULL;
 /* Has an instance come into doubt since the table was last swept? */
 static bool doubts = false;
 
+/* How many catalog changes were heard of. */
+static uint64 changes_heard = 0;
+
 /* ---------- hearing of catalog changes ---------- */
 
 /* Marks the instances of a table, or all of them, as doubtful. Never throws. */
@@ -48,6 +52,7 @@ doubt_table(Oid table)
 	HASH_SEQ_STATUS status;
 	InstanceEntry *entry;
 
+	changes_heard++;
 	if (instances == NULL)
 		return;
 	hash_seq_init(&status, instances);
@@ -165,6 +170,13 @@ close_all(int code, Datum argument)
 	}
 }
 
+/* The table, as the CONTEXT of errors names it; in CurrentMemoryContext. */
+static char *
+describe_table(Oid table)
+{
+	return psprintf("foreign table \"%s\"", get_rel_name(table));
+}
+
 /* The dict of name -> ColumnDefinition that the constructor gets; owned. */
 static PyObject *
 make_columns(PyObject *descriptions)
@@ -227,7 +239,7 @@ comparable(WrapperDefinition *definition)
  * anything is kept.
  */
 static Instance *
-make_instance(InstanceKey *key, WrapperDefinition *definition)
+make_instance(const InstanceKey *key, WrapperDefinition *definition)
 {
 	MemoryContext old;
 	Instance   *instance;
@@ -249,14 +261,13 @@ make_instance(InstanceKey *key, WrapperDefinition *definition)
 	instance->context = CurrentMemoryContext;
 	instance->table = key->table;
 	instance->user = key->user;
-	instance->subject = psprintf("foreign table \"%s\"", definition->table);
+	instance->subject = describe_table(key->table);
 	instance->text_columns = bms_copy(definition->text_columns);
 	MemoryContextSwitchTo(old);
 	instance->object = object->object;
 	instance->execute = execute->object;
 	instance->end_scan = end_scan->object;
 	instance->definition = Py_NewRef(compared);
-	instance->checked = true;
 	object->object = execute->object = end_scan->object = NULL;
 	return instance;
 }
@@ -288,38 +299,6 @@ is_current(Instance *instance, WrapperDefinition *definition)
 	return same == 1;
 }
 
-/*
- * Reads the catalogs and brings the entry's instance in line with them. A
- * change that is heard of meanwhile leaves the instance in doubt.
- */
-static void
-refresh(InstanceEntry *entry)
-{
-	Instance   *instance = entry->instance;
-	InstanceKey key = entry->key;
-	WrapperDefinition definition;
-	CallSite	site;
-
-	if (instance != NULL)
-		instance->checked = true;
-	call_site_push(&site, "foreign table", NULL);
-	options_read(key.table, key.user, &definition);
-	site.subject = psprintf("foreign table \"%s\"", definition.table);
-	site.method = "__init__";
-	if (instance == NULL || !is_current(instance, &definition))
-	{
-		Instance   *made = make_instance(&key, &definition);
-
-		/* The constructor may have come this way itself. */
-		entry = hash_search(instances, &key, HASH_ENTER, NULL);
-		instance = entry->instance;
-		entry->instance = made;
-		if (instance != NULL)
-			retire(instance);
-	}
-	call_site_pop(&site);
-}
-
 /* The cache's entry for a table and user; made if need be. */
 static InstanceEntry *
 find_entry(const InstanceKey *key)
@@ -330,6 +309,54 @@ find_entry(const InstanceKey *key)
 	if (!found)
 		entry->instance = NULL;
 	return entry;
+}
+
+/* Puts a new instance in the place of the entry's old one, which is retired. */
+static Instance *
+replace_instance(const InstanceKey *key, WrapperDefinition *definition)
+{
+	Instance   *made = make_instance(key, definition);
+	/* The constructor may have come this way itself. */
+	InstanceEntry *entry = find_entry(key);
+	Instance   *old = entry->instance;
+
+	entry->instance = made;
+	if (old != NULL)
+		retire(old);
+	return made;
+}
+
+/*
+ * The table may have been renamed. The old name stays in memory: a scan in
+ * flight may point to it.
+ */
+static void
+keep_subject(Instance *instance, const char *subject)
+{
+	if (strcmp(instance->subject, subject) != 0)
+		instance->subject = MemoryContextStrdup(instance->context, subject);
+}
+
+/*
+ * Reads the catalogs and brings the entry's instance in line with them. If it
+ * throws, or a change is heard of meanwhile, the instance stays in doubt.
+ */
+static void
+refresh(const InstanceKey *key)
+{
+	Instance   *instance = find_entry(key)->instance;
+	uint64		heard = changes_heard;
+	WrapperDefinition definition;
+	CallSite	site;
+
+	call_site_push(&site, describe_table(key->table), NULL);
+	options_read(key->table, key->user, &definition);
+	site.method = "__init__";
+	if (instance == NULL || !is_current(instance, &definition))
+		instance = replace_instance(key, &definition);
+	keep_subject(instance, site.subject);
+	instance->checked = heard == changes_heard;
+	call_site_pop(&site);
 }
 
 /*
@@ -356,17 +383,7 @@ instance_acquire(Oid table, Oid user)
 													  ALLOCSET_SMALL_SIZES);
 		MemoryContext old = MemoryContextSwitchTo(context);
 
-		/* Should this throw, a doubtful instance stays in doubt. */
-		PG_TRY();
-		{
-			refresh(entry);
-		}
-		PG_CATCH();
-		{
-			doubt_table(table);
-			PG_RE_THROW();
-		}
-		PG_END_TRY();
+		refresh(&key);
 		MemoryContextSwitchTo(old);
 		MemoryContextDelete(context);
 		entry = find_entry(&key);

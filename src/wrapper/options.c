@@ -429,7 +429,6 @@ options_read(Oid table_oid, Oid user, WrapperDefinition *definition)
 	ForeignDataWrapper *fdw = GetForeignDataWrapper(server->fdwid);
 
 	memset(definition, 0, sizeof(*definition));
-	definition->table = pstrdup(RelationGetRelationName(relation));
 	definition->wrapper = find_wrapper(relation, table, server, fdw);
 	definition->class = reference_own(load_class(definition->wrapper));
 	definition->options = reference_own(PyDict_New());

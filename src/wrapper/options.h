@@ -16,7 +16,6 @@ extern char *options_allowed_wrappers;
 /* What the catalogs say about the wrapper of a foreign table. */
 typedef struct WrapperDefinition
 {
-	char	   *table;			/* name, for messages */
 	char	   *wrapper;		/* path of the class */
 	PyObject   *class;
 	PyObject   *options;		/* dict of str */

@@ -213,7 +213,15 @@ class Cluster:
             self.conninfo(database, user),
             *options,
         ]
-        return subprocess.run(command, input=sql, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            command,
+            env={**os.environ, "PGCLIENTENCODING": "UTF8"},
+            input=sql,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
 
     def run_sql(self, sql: str, database: str = "postgres", user: str = SUPERUSER) -> str:
         """Run SQL and return its rows, a line for each, the columns parted by "|".

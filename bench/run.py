@@ -1,0 +1,374 @@
+"""Measures reading through a Python class against the other ways to read the same rows.
+
+    python3 bench/run.py [--quick] [--output FILE]
+
+Everything runs on one throw-away server: the foreign tables, a heap table with the same rows, a
+PL/Python function, file_fdw, and postgres_fdw on loopback. The competitors take turns, so that a
+busy machine is busy for all of them; medians are compared. Prints tables and writes them as
+Markdown. How fast it was never makes the command fail; a wrong answer does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import psycopg
+from harness import Cluster, ClusterError, Stage
+from harness.stage import StageError
+
+HERE = Path(__file__).resolve().parent
+DEFAULT_OUTPUT = HERE.parent / ".cache" / "bench.md"
+
+FETCHED_AT_ONCE = 10_000
+MEGABYTE = 1024 * 1024
+
+# Everything stays in memory, and no query gets help that another does not get.
+SERVER_SETTINGS = {
+    "shared_buffers": "512MB",
+    "autovacuum": "off",
+    "max_wal_size": "4GB",
+    "jit": "off",
+    "max_parallel_workers_per_gather": "0",
+    "work_mem": "256MB",
+}
+
+HEAP, TUPLES, DICTS = "heap table", "generator of tuples", "generator of dicts"
+
+
+class BenchError(Exception):
+    """Two competitors gave different answers, or a program could not be run."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured.
+
+    Attributes:
+        rows: Rows of the tables with three columns.
+        wide_rows: Rows of the tables with ten columns.
+        cursor_rows: Rows read through a cursor, while the backend's memory is watched.
+        rounds: How often each competitor takes its turn.
+        seconds: How long pgbench runs in each turn; its first second does not count.
+    """
+
+    rows: int = 1_000_000
+    wide_rows: int = 300_000
+    cursor_rows: int = 10_000_000
+    rounds: int = 5
+    seconds: int = 4
+
+
+QUICK = Size(rows=20_000, wide_rows=6_000, cursor_rows=200_000, rounds=3, seconds=2)
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One query, and what it reads from: SQL of FROM for each competitor, the heap first."""
+
+    title: str
+    query: str
+    sources: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One bar: what was to be reached and what was."""
+
+    what: str
+    target: float
+    measured: float
+    unit: str
+
+    @property
+    def met(self) -> bool:
+        """Whether the bar was reached."""
+        return self.measured <= self.target
+
+
+def contests(size: Size) -> list[Contest]:
+    """Return the queries.
+
+    postgres_fdw gets a subquery with OFFSET 0, or it would have the remote side aggregate and
+    fetch one row.
+    """
+    aggregate = "SELECT count(*), sum(id), max(name), sum(val) FROM"
+    return [
+        Contest(
+            f"{size.rows:,} rows (int, text, float8), count(*), sum(id), max(name), sum(val)",
+            aggregate,
+            {
+                HEAP: "narrow_heap",
+                TUPLES: "narrow_tuples",
+                DICTS: "narrow_dicts",
+                "PL/Python function": f"narrow_plpython({size.rows})",
+                "file_fdw": "narrow_file",
+                "postgres_fdw": "(SELECT * FROM narrow_remote OFFSET 0) AS t",
+            },
+        ),
+        Contest(
+            f"{size.rows:,} rows, the same with a new text in every row",
+            aggregate,
+            {HEAP: "texts_heap", TUPLES: "texts_tuples"},
+        ),
+        Contest(
+            f"{size.wide_rows:,} rows of ten columns, max() of each",
+            "SELECT max(a), max(b), max(c), bool_or(d), max(e), max(f), max(g), max(h),"
+            " max(length(i)), max(j) FROM",
+            {
+                HEAP: "wide_heap",
+                TUPLES: "wide_tuples",
+                "PL/Python function": f"wide_plpython({size.wide_rows})",
+                "file_fdw": "wide_file",
+                "postgres_fdw": "(SELECT * FROM wide_remote OFFSET 0) AS t",
+            },
+        ),
+        Contest(
+            f"{size.rows:,} rows, count(*)",
+            "SELECT count(*) FROM",
+            {HEAP: "narrow_heap", TUPLES: "narrow_tuples", DICTS: "narrow_dicts"},
+        ),
+    ]
+
+
+# --- Measuring ----------------------------------------------------------------------------------
+
+
+def measure_contest(connection: psycopg.Connection, contest: Contest, rounds: int) -> list[float]:
+    """Return the median time of each competitor, in milliseconds, in their order.
+
+    Raises:
+        BenchError: If they do not all give the same answer.
+    """
+    queries = [f"{contest.query} {source}" for source in contest.sources.values()]
+    answers = {time_query(connection, query)[1] for query in queries}
+    if len(answers) != 1:
+        raise BenchError(f"Different answers to {contest.query}: {answers}")
+    turns = [[time_query(connection, query)[0] for query in queries] for _ in range(rounds)]
+    return medians(turns)
+
+
+def time_query(connection: psycopg.Connection, query: str) -> tuple[float, str]:
+    """Run a query and return its time in milliseconds, and the row it gives as text."""
+    start = perf_counter()
+    cursor = connection.execute(query.encode())
+    elapsed = (perf_counter() - start) * 1000
+    return elapsed, str(cursor.fetchone())
+
+
+def medians(turns: Iterable[Sequence[float]]) -> list[float]:
+    """Return the median of each competitor over all turns."""
+    return [median(times) for times in zip(*turns, strict=True)]
+
+
+def measure_latency(cluster: Cluster, size: Size) -> dict[str, float]:
+    """Return the median latency of three prepared queries, in microseconds."""
+    queries = {
+        "SELECT 1": "SELECT 1",
+        "one row of a heap table": "SELECT * FROM one_heap",
+        "one row of a generator of tuples": "SELECT * FROM one_tuple",
+    }
+    turns = [
+        [latency(cluster, query, size.seconds) for query in queries.values()]
+        for _ in range(size.rounds)
+    ]
+    return dict(zip(queries, medians(turns), strict=True))
+
+
+def latency(cluster: Cluster, query: str, seconds: int) -> float:
+    """Return the latency of a query in pgbench, in microseconds.
+
+    The first second, in which a session starts and Python with it, does not count.
+    """
+    script = cluster.scratch / "pgbench.sql"
+    script.write_text(f"{query};\n")
+    command = [cluster.bindir / "pgbench", "-h", cluster.host, "-p", str(cluster.port)]
+    command += ["-U", "postgres", "-n", "-M", "prepared", "-P", "1", "-T", str(seconds)]
+    command += ["-f", script, "postgres"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    rates = re.findall(r"^progress: \S+ s, (\S+) tps", done.stderr, re.MULTILINE)
+    if done.returncode != 0 or len(rates) < 2:
+        raise BenchError(f"pgbench failed:\n{done.stderr}")
+    return 1_000_000 / median(map(float, rates[1:]))
+
+
+def measure_memory(cluster: Cluster, size: Size) -> float:
+    """Return by how much a backend's own memory grows while a cursor is read, in MB.
+
+    What it has after the first fetch, when Python runs, is compared with the most it ever has.
+    """
+    with psycopg.connect(cluster.dsn) as connection:
+        pid = connection.info.backend_pid
+        connection.execute("DECLARE c NO SCROLL CURSOR FOR SELECT * FROM cursor_tuples")
+        seen = 0
+        sizes = []
+        while fetched := connection.execute(f"FETCH {FETCHED_AT_ONCE} FROM c").rowcount:
+            seen += fetched
+            sizes.append(private_memory(pid))
+    if seen != size.cursor_rows:
+        raise BenchError(f"The cursor gave {seen} rows instead of {size.cursor_rows}")
+    return (max(sizes) - sizes[0]) / MEGABYTE
+
+
+def private_memory(pid: int) -> int:
+    """Return how many bytes of memory belong to a process alone."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return 1024 * sum(map(int, re.findall(r"^Private_\w+: +(\d+) kB", text, re.MULTILINE)))
+
+
+# --- Reporting ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text."""
+
+    title: str
+    header: list[str]
+    rows: list[list[str]]
+
+    def markdown(self) -> str:
+        """Return the table as Markdown, with columns that also line up in a terminal."""
+        lines = [self.header, *self.rows]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+        text = [self._line(self.header, widths), self._line(rule, widths)]
+        text += [self._line(row, widths) for row in self.rows]
+        return f"## {self.title}\n\n" + "\n".join(text) + "\n"
+
+    @staticmethod
+    def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+        """Return one line: the first cell to the left, numbers to the right."""
+        padded = [cells[0].ljust(widths[0])]
+        padded += [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
+        return "| " + " | ".join(padded) + " |"
+
+
+def bars(times: Sequence[Sequence[float]], latencies: dict[str, float], growth: float) -> Table:
+    """Return the table of what was to be reached."""
+    narrow, _, wide, count = times
+    nothing, _, one = latencies.values()
+    results = [
+        Result("generator of tuples", 2.0, narrow[1] / narrow[0], "x heap"),
+        Result("generator of dicts", 2.6, narrow[2] / narrow[0], "x heap"),
+        Result("ten columns", 3.5, wide[1] / wide[0], "x heap"),
+        Result("count(*) on the tuples", 0.5, count[1] / narrow[1], "x tuples"),
+        Result("one row, prepared", 1.3, one / nothing, "x SELECT 1"),
+        Result("growth of memory over a cursor", 5, growth, "MB"),
+    ]
+    return Table(
+        "Bars",
+        ["what", "at most", "measured", "unit", "met"],
+        [
+            [r.what, f"{r.target:g}", f"{r.measured:.2f}", r.unit, "yes" if r.met else "NO"]
+            for r in results
+        ],
+    )
+
+
+def times_table(contest: Contest, times: Sequence[float]) -> Table:
+    """Return the table of one query."""
+    rows = [
+        [name, f"{time:.1f}", f"{time / times[0]:.2f}"]
+        for name, time in zip(contest.sources, times, strict=True)
+    ]
+    return Table(contest.title, ["competitor", "ms", "x heap"], rows)
+
+
+def latency_table(latencies: dict[str, float]) -> Table:
+    """Return the table of prepared queries."""
+    nothing = next(iter(latencies.values()))
+    rows = [[name, f"{us:.1f}", f"{us / nothing:.2f}"] for name, us in latencies.items()]
+    return Table("One row, prepared, pgbench", ["query", "us", "x SELECT 1"], rows)
+
+
+def describe(cluster: Cluster, size: Size) -> str:
+    """Return what was measured, and on what."""
+    postgres = cluster.run_sql("SHOW server_version")
+    return (
+        "# Benchmark\n\n"
+        f"PostgreSQL {postgres}, Python {platform.python_version()}, {platform.machine()} with "
+        f"{os.cpu_count()} processors. Medians of {size.rounds}; jit off, no parallel "
+        f"query. The cursor reads {size.cursor_rows:,} rows.\n"
+    )
+
+
+# --- Running ------------------------------------------------------------------------------------
+
+
+def set_up(cluster: Cluster, size: Size) -> None:
+    """Make the tables of all competitors."""
+    variables = {
+        "rows": size.rows,
+        "wide_rows": size.wide_rows,
+        "cursor_rows": size.cursor_rows,
+        "folder": cluster.scratch,
+        "host": cluster.host,
+        "port": cluster.port,
+    }
+    options = ["-v", "ON_ERROR_STOP=1"]
+    for name, value in variables.items():
+        options += ["-v", f"{name}={value}"]
+    done = cluster.psql((HERE / "setup.sql").read_text(), *options)
+    if done.returncode != 0:
+        raise BenchError(f"setup.sql failed:\n{done.stderr}")
+
+
+def measure(cluster: Cluster, size: Size) -> str:
+    """Measure everything and return the report."""
+    set_up(cluster, size)
+    queries = contests(size)
+    times = []
+    with psycopg.connect(cluster.dsn, autocommit=True) as connection:
+        for contest in queries:
+            print(f"Measuring {contest.title}", flush=True)
+            times.append(measure_contest(connection, contest, size.rounds))
+    print("Measuring prepared queries and memory\n", flush=True)
+    latencies = measure_latency(cluster, size)
+    growth = measure_memory(cluster, size)
+    tables = [bars(times, latencies, growth)]
+    tables += [times_table(*pair) for pair in zip(queries, times, strict=True)]
+    tables.append(latency_table(latencies))
+    return "\n".join([describe(cluster, size), *(table.markdown() for table in tables)])
+
+
+def run(size: Size, output: Path) -> None:
+    """Measure on a server of its own, print the report and write it."""
+    with Stage() as stage:
+        os.environ.update(stage.environment)
+        path = {"multicorn.python_path": str(stage.sources / "bench")}
+        with Cluster(settings={**SERVER_SETTINGS, **path}) as cluster:
+            report = measure(cluster, size)
+    print(report)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(report)
+    print(f"Written to {output}.")
+
+
+def main() -> int:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description="Measure reading through a Python class.")
+    parser.add_argument("--quick", action="store_true", help="few rows: to see that it works")
+    parser.add_argument("--output", type=Path, default=DEFAULT_OUTPUT, help="the Markdown file")
+    arguments = parser.parse_args()
+    try:
+        run(QUICK if arguments.quick else Size(), arguments.output)
+    except (BenchError, StageError, ClusterError, psycopg.Error, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
