@@ -134,16 +134,6 @@ exception_restore(PyObject *exception)
 #endif
 }
 
-/*
- * Calls function(argument) soon, on the main thread, between two bytecodes.
- * Returns false if the queue is full.
- */
-static inline bool
-run_on_main_thread(int (*function)(void *), void *argument)
-{
-	return Py_AddPendingCall(function, argument) == 0;
-}
-
 #endif /* Py_PYTHON_H */
 
 #endif /* MULTICORN_COMPAT_H */

@@ -8,6 +8,7 @@ from multicorn._describe import describe
 from multicorn._loading import load, use_python_path, use_virtualenv
 from multicorn._output import flush, install_logging, install_output, install_warnings
 from multicorn._text import redact, remember_secrets
+from multicorn._threads import block_signals_in_threads, handle_interrupts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,9 +37,8 @@ def start() -> None:
     install_logging()
     server = bridge()
     if server is not None:
-        # The public module `signal` would import enum.
-        _signal = __import__("_signal")
-        _signal.signal(_signal.SIGINT, server.on_interrupt)
+        handle_interrupts(server.on_interrupt)
+        block_signals_in_threads()
 
 
 def mapping_options(cls: type) -> frozenset[str]:

@@ -11,6 +11,10 @@
  * PostgreSQL throw its own error. SA_RESTART is off, or the kernel would
  * restart a read() before Python hears of anything; since code may rely on it,
  * the handlers stay only as long as a scan is open.
+ *
+ * Signals belong to the main thread. The package blocks them in the threads
+ * that Python code starts; one that reaches another thread all the same is
+ * handed on.
  */
 #include "embed/interrupt.h"
 

@@ -33,7 +33,7 @@ multicornGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreignta
 	if (baserel->tuples < 0)
 	{
 		baserel->pages = UNKNOWN_PAGES;
-		baserel->tuples = (UNKNOWN_PAGES * BLCKSZ) /
+		baserel->tuples = (double) (UNKNOWN_PAGES * BLCKSZ) /
 			(baserel->reltarget->width + MAXALIGN(SizeofHeapTupleHeader));
 	}
 	set_baserel_size_estimates(root, baserel);
