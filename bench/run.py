@@ -23,6 +23,7 @@ from statistics import median
 from time import perf_counter
 
 import psycopg
+
 from harness import Cluster, ClusterError, Stage
 from harness.stage import StageError
 
@@ -191,9 +192,11 @@ def latency(cluster: Cluster, query: str, seconds: int) -> float:
     """
     script = cluster.scratch / "pgbench.sql"
     script.write_text(f"{query};\n")
-    command = [cluster.bindir / "pgbench", "-h", cluster.host, "-p", str(cluster.port)]
-    command += ["-U", "postgres", "-n", "-M", "prepared", "-P", "1", "-T", str(seconds)]
-    command += ["-f", script, "postgres"]
+    command = [
+        *(str(cluster.bindir / "pgbench"), "-h", cluster.host, "-p", str(cluster.port)),
+        *("-U", "postgres", "-n", "-M", "prepared", "-P", "1", "-T", str(seconds)),
+        *("-f", str(script), "postgres"),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     rates = re.findall(r"^progress: \S+ s, (\S+) tps", done.stderr, re.MULTILINE)
     if done.returncode != 0 or len(rates) < 2:

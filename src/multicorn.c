@@ -22,7 +22,7 @@ PG_MODULE_MAGIC;
 PG_FUNCTION_INFO_V1(multicorn_handler);
 PG_FUNCTION_INFO_V1(multicorn_validator);
 
-void		_PG_init(void);
+void _PG_init(void);
 
 /* multicorn_handler() returns fdw_handler: the callbacks of foreign tables. */
 Datum
@@ -46,7 +46,8 @@ multicorn_handler(PG_FUNCTION_ARGS)
 Datum
 multicorn_validator(PG_FUNCTION_ARGS)
 {
-	options_validate(untransformRelOptions(PG_GETARG_DATUM(0)), PG_GETARG_OID(1));
+	options_validate(untransformRelOptions(PG_GETARG_DATUM(0)),
+					 PG_GETARG_OID(1));
 	PG_RETURN_VOID();
 }
 
@@ -54,7 +55,9 @@ multicorn_validator(PG_FUNCTION_ARGS)
 static bool
 check_virtualenv(char **newval, void **extra, GucSource source)
 {
-	const char *current = interpreter_virtualenv != NULL ? interpreter_virtualenv : "";
+	const char *current = interpreter_virtualenv != NULL
+		? interpreter_virtualenv
+		: "";
 
 	if (!interpreter_virtualenv_is_fixed() || strcmp(*newval, current) == 0)
 		return true;
@@ -86,18 +89,19 @@ define_settings(void)
 							   check_virtualenv, NULL, NULL);
 	DefineCustomStringVariable("multicorn.python_path",
 							   "Folders in which Python looks for wrappers first, separated by colons.",
-							   NULL, &interpreter_python_path, "", PGC_SUSET, 0,
-							   NULL, assign_python_path, NULL);
-	DefineCustomStringVariable("multicorn.allowed_wrappers",
-							   "Wrapper classes that every role may name, as patterns separated by commas.",
-							   "* stands for any characters but a dot; a lone * lets every class through.",
-							   &options_allowed_wrappers, "", PGC_SUSET, 0,
-							   NULL, assign_allowed_wrappers, NULL);
+							   NULL, &interpreter_python_path, "", PGC_SUSET,
+							   0, NULL, assign_python_path, NULL);
+	DefineCustomStringVariable(
+		"multicorn.allowed_wrappers",
+		"Wrapper classes that every role may name, as patterns separated by commas.",
+		"* stands for any characters but a dot; a lone * lets every class through.",
+		&options_allowed_wrappers, "", PGC_SUSET, 0, NULL,
+		assign_allowed_wrappers, NULL);
 	DefineCustomBoolVariable("multicorn.show_traceback",
 							 "Shows the traceback of Python errors to the client.",
 							 "When off, it is written to the server log only.",
-							 &error_show_traceback, true, PGC_SUSET, 0,
-							 NULL, NULL, NULL);
+							 &error_show_traceback, true, PGC_SUSET, 0, NULL,
+							 NULL, NULL);
 	MarkGUCPrefixReserved("multicorn");
 }
 

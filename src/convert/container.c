@@ -26,7 +26,7 @@ static int
 class_has_method(PyObject *value, const char *name)
 {
 	PyObject *attribute = python_method((PyObject *) Py_TYPE(value), name);
-	int result;
+	int		  result;
 
 	if (attribute == NULL)
 		return -1;
@@ -41,7 +41,7 @@ bool
 is_mapping(PyObject *value)
 {
 	PyObject *method;
-	int found;
+	int		  found;
 
 	if (PyDict_Check(value))
 		return true;
@@ -90,12 +90,12 @@ mapping_get(PyObject *mapping, PyObject *key)
 /* An array under construction: its shape, and its elements in order. */
 typedef struct ArrayShape
 {
-	int ndim;
-	int dims[MAXDIM];
-	int count;
-	int capacity;
+	int	   ndim;
+	int	   dims[MAXDIM];
+	int	   count;
+	int	   capacity;
 	Datum *values;
-	bool *nulls;
+	bool  *nulls;
 } ArrayShape;
 
 /* Does this value make a dimension of its own? */
@@ -177,7 +177,7 @@ static Datum
 array_to_datum(ToDatum *self, PyObject *value)
 {
 	ArrayShape shape = {.capacity = 16};
-	int lower_bounds[MAXDIM] = {1, 1, 1, 1, 1, 1};
+	int		   lower_bounds[MAXDIM] = {1, 1, 1, 1, 1, 1};
 
 	if (!PyList_Check(value) && !PyTuple_Check(value))
 		return to_datum_by_text(self, value);
@@ -248,7 +248,7 @@ fill_from_mapping(ToDatum *self, PyObject *value, Datum *values, bool *nulls)
 static void
 fill_from_sequence(ToDatum *self, PyObject *value, Datum *values, bool *nulls)
 {
-	PyObject *items = items_of(value);
+	PyObject  *items = items_of(value);
 	Py_ssize_t next = 0;
 	Py_ssize_t width = 0;
 
@@ -272,9 +272,9 @@ fill_from_sequence(ToDatum *self, PyObject *value, Datum *values, bool *nulls)
 static Datum
 composite_to_datum(ToDatum *self, PyObject *value)
 {
-	int natts = self->tupdesc->natts;
+	int	   natts = self->tupdesc->natts;
 	Datum *values;
-	bool *nulls;
+	bool  *nulls;
 
 	values = palloc(natts * sizeof(Datum));
 	nulls = palloc(natts * sizeof(bool));
@@ -316,10 +316,10 @@ prepare_composite(ToDatum *self)
 /* Elements of an array on their way into nested lists. */
 typedef struct ArrayCursor
 {
-	ToPython   *element;
-	Datum	   *values;
-	bool	   *nulls;
-	int			next;
+	ToPython *element;
+	Datum	 *values;
+	bool	 *nulls;
+	int		  next;
 } ArrayCursor;
 
 /*
@@ -329,12 +329,12 @@ typedef struct ArrayCursor
 static PyObject *
 make_list(ArrayCursor *cursor, int ndim, const int *dims)
 {
-	PyObject   *list = PyList_New(dims[0]);
-	Reference  *held = reference_create(list);
+	PyObject  *list = PyList_New(dims[0]);
+	Reference *held = reference_create(list);
 
 	for (int i = 0; list != NULL && i < dims[0]; i++)
 	{
-		PyObject   *item;
+		PyObject *item;
 
 		if (ndim > 1)
 			item = make_list(cursor, ndim - 1, dims + 1);
@@ -345,7 +345,7 @@ make_list(ArrayCursor *cursor, int ndim, const int *dims)
 			cursor->next++;
 		}
 		if (item == NULL)
-			return NULL;		/* the context has the list */
+			return NULL; /* the context has the list */
 		PyList_SET_ITEM(list, i, item);
 	}
 	held->object = NULL;
@@ -378,17 +378,19 @@ static void
 prepare_array_to_python(ToPython *self, Oid element)
 {
 	self->element = to_python_create(element, false);
-	get_typlenbyvalalign(element, &self->typlen, &self->typbyval, &self->typalign);
+	get_typlenbyvalalign(element, &self->typlen, &self->typbyval,
+						 &self->typalign);
 	self->convert = array_to_python;
 }
 
 /* Sets an attribute's value in the dict; false if it has no exact value. */
 static bool
-add_attribute(PyObject *dict, Form_pg_attribute attribute, Datum datum, bool isnull)
+add_attribute(PyObject *dict, Form_pg_attribute attribute, Datum datum,
+			  bool isnull)
 {
-	ToPython   *converter = to_python_create(attribute->atttypid, false);
-	PyObject   *value = to_python(converter, datum, isnull);
-	PyObject   *name;
+	ToPython *converter = to_python_create(attribute->atttypid, false);
+	PyObject *value = to_python(converter, datum, isnull);
+	PyObject *name;
 
 	if (value == NULL)
 		return false;
@@ -405,15 +407,16 @@ static PyObject *
 composite_to_python(ToPython *self, Datum datum)
 {
 	HeapTupleHeader header = DatumGetHeapTupleHeader(datum);
-	TupleDesc	tupdesc = lookup_rowtype_tupdesc_copy(HeapTupleHeaderGetTypeId(header),
-													  HeapTupleHeaderGetTypMod(header));
+	TupleDesc		tupdesc =
+		lookup_rowtype_tupdesc_copy(HeapTupleHeaderGetTypeId(header),
+									HeapTupleHeaderGetTypMod(header));
 	HeapTupleData tuple = {
 		.t_len = HeapTupleHeaderGetDatumLength(header),
 		.t_data = header,
 	};
-	Datum	   *values = palloc(tupdesc->natts * sizeof(Datum));
-	bool	   *nulls = palloc(tupdesc->natts * sizeof(bool));
-	PyObject   *dict = reference_own(PyDict_New());
+	Datum	 *values = palloc(tupdesc->natts * sizeof(Datum));
+	bool	 *nulls = palloc(tupdesc->natts * sizeof(bool));
+	PyObject *dict = reference_own(PyDict_New());
 
 	heap_deform_tuple(&tuple, tupdesc, values, nulls);
 	for (int i = 0; i < tupdesc->natts; i++)
@@ -433,10 +436,10 @@ composite_to_python(ToPython *self, Datum datum)
 static bool
 is_hstore(Oid type, Oid *namespace)
 {
-	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	HeapTuple	 tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
 	Form_pg_type form;
-	bool		named_so;
-	char	   *extension;
+	bool		 named_so;
+	char		*extension;
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for type %u", type);
@@ -455,8 +458,8 @@ static void
 find_hstore_function(FmgrInfo *function, Oid namespace, const char *name,
 					 int nargs, const Oid *types)
 {
-	List	   *qualified = list_make2(makeString(get_namespace_name(namespace)),
-									   makeString(pstrdup(name)));
+	List *qualified = list_make2(makeString(get_namespace_name(namespace)),
+								 makeString(pstrdup(name)));
 
 	fmgr_info(LookupFuncName(qualified, nargs, types, false), function);
 }
@@ -465,22 +468,22 @@ find_hstore_function(FmgrInfo *function, Oid namespace, const char *name,
 static Datum
 make_text_array(Datum *values, bool *nulls, int count)
 {
-	int			dims[1] = {count};
-	int			lower_bounds[1] = {1};
+	int dims[1] = {count};
+	int lower_bounds[1] = {1};
 
-	return PointerGetDatum(construct_md_array(values, nulls, count > 0 ? 1 : 0, dims,
-											  lower_bounds, TEXTOID, -1, false,
-											  TYPALIGN_INT));
+	return PointerGetDatum(construct_md_array(values, nulls, count > 0 ? 1 : 0,
+											  dims, lower_bounds, TEXTOID, -1,
+											  false, TYPALIGN_INT));
 }
 
 /* hstore(text[], text[]) of a mapping; anything else is hstore's text form. */
 static Datum
 hstore_to_datum(ToDatum *self, PyObject *value)
 {
-	PyObject   *keys;
-	int			count;
-	Datum	   *datums[2];
-	bool	   *nulls[2];
+	PyObject *keys;
+	int		  count;
+	Datum	 *datums[2];
+	bool	 *nulls[2];
 
 	if (PyUnicode_Check(value) || !is_mapping(value))
 		return to_datum_by_text(self, value);
@@ -496,15 +499,16 @@ hstore_to_datum(ToDatum *self, PyObject *value)
 	}
 	for (int i = 0; i < count; i++)
 	{
-		PyObject   *key = PyTuple_GET_ITEM(keys, i);
-		PyObject   *item = mapping_get(value, key);
+		PyObject *key = PyTuple_GET_ITEM(keys, i);
+		PyObject *item = mapping_get(value, key);
 
 		datums[0][i] = to_datum(self->parts[0], key, &nulls[0][i]);
 		datums[1][i] = to_datum(self->parts[0],
 								item != NULL ? reference_own(item) : Py_None,
 								&nulls[1][i]);
 	}
-	return FunctionCall2(&self->function, make_text_array(datums[0], nulls[0], count),
+	return FunctionCall2(&self->function,
+						 make_text_array(datums[0], nulls[0], count),
 						 make_text_array(datums[1], nulls[1], count));
 }
 
@@ -523,9 +527,10 @@ prepare_hstore(ToDatum *self, Oid namespace)
 static PyObject *
 hstore_to_python(ToPython *self, Datum datum)
 {
-	PyObject   *dict = reference_own(PyDict_New());
-	PyObject   *pairs = self->element->convert(self->element,
-											   FunctionCall1(&self->function, datum));
+	PyObject *dict = reference_own(PyDict_New());
+	PyObject *pairs = self->element->convert(self->element,
+											 FunctionCall1(&self->function,
+														   datum));
 
 	if (pairs == NULL)
 		return NULL;
@@ -551,14 +556,25 @@ prepare_hstore_to_python(ToPython *self, Oid namespace)
 /* ---------- the choice ---------- */
 
 /*
+ * The type of an array's elements, or InvalidOid. int2vector and oidvector are
+ * arrays in the catalogs alone: they begin at 0 and know no NULLs.
+ */
+static Oid
+element_type(Oid type)
+{
+	if (type == INT2VECTOROID || type == OIDVECTOROID)
+		return InvalidOid;
+	return get_element_type(type);
+}
+/*
  * Prepares a converter towards an array, a composite or hstore. Returns false
  * for other types.
  */
 bool
 container_to_datum(ToDatum *self)
 {
-	Oid			element = get_element_type(self->type);
-	Oid			namespace;
+	Oid element = element_type(self->type);
+	Oid namespace;
 
 	if (OidIsValid(element))
 		prepare_array(self, element);
@@ -578,8 +594,8 @@ container_to_datum(ToDatum *self)
 bool
 container_to_python(ToPython *self)
 {
-	Oid			element = get_element_type(self->type);
-	Oid			namespace;
+	Oid element = element_type(self->type);
+	Oid namespace;
 
 	if (OidIsValid(element))
 		prepare_array_to_python(self, element);

@@ -106,7 +106,7 @@ static bool
 utc_offset_of(PyObject *value, PyObject *tzinfo, int64 *offset)
 {
 	PyObject *delta;
-	bool known;
+	bool	  known;
 
 	*offset = 0;
 	if (tzinfo == PyDateTime_TimeZone_UTC)
@@ -164,7 +164,7 @@ static Datum
 timestamptz_to_datum(ToDatum *self, PyObject *value)
 {
 	TimestampTz timestamp;
-	int64 offset;
+	int64		offset;
 
 	if (!PyDateTime_Check(value))
 		return to_datum_by_text(self, value);
@@ -190,14 +190,16 @@ static Datum
 timetz_to_datum(ToDatum *self, PyObject *value)
 {
 	TimeTzADT *time;
-	int64 offset;
+	int64	   offset;
 
 	if (!PyTime_Check(value) ||
 		!utc_offset_of(value, PyDateTime_TIME_GET_TZINFO(value), &offset))
 		return to_datum_by_text(self, value);
-	if (offset % USECS_PER_SEC != 0)
-		conversion_refuse(self, value, ERRCODE_DATETIME_VALUE_OUT_OF_RANGE,
-						  "has an offset from UTC with fractions of a second");
+	if (offset % USECS_PER_SEC != 0 ||
+		Abs(offset) >= TZDISP_LIMIT * USECS_PER_SEC)
+		conversion_refuse(self, value,
+						  ERRCODE_INVALID_TIME_ZONE_DISPLACEMENT_VALUE,
+						  "has an offset from UTC with fractions of a second or of 16 hours and more");
 	time = palloc(sizeof(TimeTzADT));
 	time->time = time_of(value);
 	time->zone = -(offset / USECS_PER_SEC);
@@ -273,11 +275,11 @@ date_to_python(ToPython *self, Datum datum)
 static PyObject *
 timestamp_parts_to_python(Timestamp timestamp, PyObject *tzinfo)
 {
-	int64 days = timestamp / USECS_PER_DAY;
-	int64 time = timestamp % USECS_PER_DAY;
-	int year;
-	int month;
-	int day;
+	int64	  days = timestamp / USECS_PER_DAY;
+	int64	  time = timestamp % USECS_PER_DAY;
+	int		  year;
+	int		  month;
+	int		  day;
 	ClockTime clock;
 
 	if (time < 0)
@@ -304,7 +306,8 @@ timestamp_to_python(ToPython *self, Datum datum)
 static PyObject *
 timestamptz_to_python(ToPython *self, Datum datum)
 {
-	return timestamp_parts_to_python(DatumGetTimestampTz(datum), PyDateTime_TimeZone_UTC);
+	return timestamp_parts_to_python(DatumGetTimestampTz(datum),
+									 PyDateTime_TimeZone_UTC);
 }
 
 /* 24:00:00 is a time in PostgreSQL alone. */
@@ -330,9 +333,10 @@ static PyObject *
 timetz_to_python(ToPython *self, Datum datum)
 {
 	TimeTzADT *time = DatumGetTimeTzADTP(datum);
-	PyObject *offset = PyDelta_FromDSU(0, -time->zone, 0);
-	PyObject *tzinfo = offset != NULL ? PyTimeZone_FromOffset(offset) : NULL;
-	PyObject *result = tzinfo != NULL ? clock_to_python(time->time, tzinfo) : NULL;
+	PyObject  *offset = PyDelta_FromDSU(0, -time->zone, 0);
+	PyObject  *tzinfo = offset != NULL ? PyTimeZone_FromOffset(offset) : NULL;
+	PyObject  *result = tzinfo != NULL ? clock_to_python(time->time, tzinfo)
+									   : NULL;
 
 	Py_XDECREF(offset);
 	Py_XDECREF(tzinfo);
@@ -344,22 +348,26 @@ static PyObject *
 interval_to_python(ToPython *self, Datum datum)
 {
 	Interval *interval = DatumGetIntervalP(datum);
-	int64 days = interval->day + interval->time / USECS_PER_DAY;
-	int64 time = interval->time % USECS_PER_DAY;
+	int64	  days = interval->day + interval->time / USECS_PER_DAY;
+	int64	  time = interval->time % USECS_PER_DAY;
+	PyObject *delta;
 
 	if (!interval_is_finite(interval) || interval->month != 0 ||
-		days < -999999998 || days > 999999998)
+		days < PG_INT32_MIN || days > PG_INT32_MAX)
 		return NULL;
-	return PyDelta_FromDSU((int) days, time / USECS_PER_SEC,
-						   time % USECS_PER_SEC);
+	delta = PyDelta_FromDSU((int) days, (int) (time / USECS_PER_SEC),
+							(int) (time % USECS_PER_SEC));
+	if (delta == NULL && PyErr_ExceptionMatches(PyExc_OverflowError))
+		PyErr_Clear();
+	return delta;
 }
 
 /* ---------- the choice ---------- */
 
 typedef struct DatetimeConverter
 {
-	Oid type;
-	ToDatumFunction to_datum;
+	Oid				 type;
+	ToDatumFunction	 to_datum;
 	ToPythonFunction to_python;
 } DatetimeConverter;
 

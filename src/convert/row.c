@@ -13,35 +13,41 @@
 #include "embed/text.h"
 #include "utils/memutils.h"
 
+/* How often a column is looked for in dicts of yet another order of keys. */
+#define MAX_SEARCHES 16
+
 /* One needed column. */
 typedef struct ColumnReader
 {
-	ToDatum    *converter;
-	int			attribute;		/* index in the slot */
-	int			item;			/* index in a row that is a sequence */
-	PyObject   *name;			/* interned key in a row that is a mapping */
+	ToDatum	   *converter;
+	int			attribute; /* index in the slot */
+	int			item;	   /* index in a row that is a sequence */
+	PyObject   *name;	   /* interned key in a row that is a mapping */
+	Py_ssize_t	position;  /* where the last dict had the name */
+	int			searches;  /* how often that was not so */
 	const char *column;
 } ColumnReader;
 
 struct RowReader
 {
 	ConversionSubject subject;
-	int			width;			/* columns of the table, without dropped ones */
-	int			count;			/* needed columns */
-	ColumnReader *columns;
-	Reference  *row;			/* the row being converted */
-	Reference  *item;			/* and the item of it, if it is not borrowed */
-	Reference  *type;			/* what rows that are no dict were last ... */
-	bool		type_is_mapping;	/* ... and what that means */
+	int				  width; /* columns of the table, without dropped ones */
+	int				  count; /* needed columns */
+	ColumnReader	 *columns;
+	Reference		 *row;	/* the row being converted */
+	Reference		 *item; /* and the item of it, if it is not borrowed */
+	Reference		 *type; /* what rows that are no dict were last ... */
+	bool			  type_is_mapping; /* ... and what that means */
 };
 
 /* Fills a ColumnReader for an attribute. */
 static void
-prepare_column(RowReader *reader, Form_pg_attribute attribute, int item, bool as_text)
+prepare_column(RowReader *reader, Form_pg_attribute attribute, int item,
+			   bool as_text)
 {
 	ColumnReader *column = &reader->columns[reader->count++];
-	PyObject   *name = text_to_python(NameStr(attribute->attname),
-									  strlen(NameStr(attribute->attname)));
+	PyObject	 *name = text_to_python(NameStr(attribute->attname),
+										strlen(NameStr(attribute->attname)));
 
 	PyUnicode_InternInPlace(&name);
 	column->name = reference_own(name);
@@ -49,8 +55,10 @@ prepare_column(RowReader *reader, Form_pg_attribute attribute, int item, bool as
 	column->item = item;
 	column->column = pstrdup(NameStr(attribute->attname));
 	reader->subject.column = column->column;
-	column->converter = to_datum_create(attribute->atttypid, attribute->atttypmod,
-										as_text, &reader->subject);
+	column->converter = to_datum_create(attribute->atttypid,
+										attribute->atttypmod, as_text,
+										&reader->subject);
+	column->converter->buffer = palloc(CONVERTER_BUFFER_SIZE);
 }
 
 /*
@@ -61,7 +69,7 @@ prepare_column(RowReader *reader, Form_pg_attribute attribute, int item, bool as
 RowReader *
 row_reader_create(TupleDesc tupdesc, Bitmapset *needed, Bitmapset *as_text)
 {
-	RowReader  *reader = palloc0(sizeof(RowReader));
+	RowReader *reader = palloc0(sizeof(RowReader));
 
 	reader->columns = palloc0(tupdesc->natts * sizeof(ColumnReader));
 	reader->row = reference_create(NULL);
@@ -85,14 +93,15 @@ row_reader_create(TupleDesc tupdesc, Bitmapset *needed, Bitmapset *as_text)
 }
 
 /* Throws that a row has the wrong number of items. */
-MULTICORN_NORETURN static void refuse_length(RowReader *reader, Py_ssize_t length);
+MULTICORN_NORETURN static void
+refuse_length(RowReader *reader, Py_ssize_t length);
 
 static void
 refuse_length(RowReader *reader, Py_ssize_t length)
 {
-	ereport(ERROR,
-			errcode(ERRCODE_FDW_INVALID_COLUMN_NUMBER),
-			errmsg("row has %zd items, table has %d columns", length, reader->width),
+	ereport(ERROR, errcode(ERRCODE_FDW_INVALID_COLUMN_NUMBER),
+			errmsg("row has %zd items, table has %d columns", length,
+				   reader->width),
 			errhint("A row is a mapping of column names, or a sequence with one item per column of the table."));
 }
 
@@ -103,8 +112,7 @@ static void
 refuse_row(PyObject *row)
 {
 	PyErr_Clear();
-	ereport(ERROR,
-			errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+	ereport(ERROR, errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
 			errmsg("row must be a mapping or a sequence, not %s",
 				   python_type_name(row)),
 			errhint("A row is a mapping of column names, or a sequence with one item per column of the table."));
@@ -116,6 +124,7 @@ read_item(RowReader *reader, ColumnReader *column, PyObject *item,
 		  Datum *values, bool *nulls)
 {
 	reader->subject.column = column->column;
+	reader->subject.value = item;
 	reader->item->object = item;
 	values[column->attribute] = to_datum(column->converter,
 										 item != NULL ? item : Py_None,
@@ -132,10 +141,11 @@ read_tuple(RowReader *reader, PyObject *row, Datum *values, bool *nulls)
 	{
 		ColumnReader *column = &reader->columns[i];
 
-		/* The row keeps its items alive, and cannot change. */
-		reader->subject.column = column->column;
+		/* The row keeps its items alive, and cannot change. */ reader->subject
+			.column = column->column;
+		reader->subject.value = PyTuple_GET_ITEM(row, column->item);
 		values[column->attribute] = to_datum(column->converter,
-											 PyTuple_GET_ITEM(row, column->item),
+											 reader->subject.value,
 											 &nulls[column->attribute]);
 	}
 }
@@ -152,8 +162,50 @@ read_list(RowReader *reader, PyObject *row, Datum *values, bool *nulls)
 		/* Converting an earlier item may have changed the list. */
 		if (unlikely(PyList_GET_SIZE(row) != reader->width))
 			refuse_length(reader, PyList_GET_SIZE(row));
-		read_item(reader, column, Py_NewRef(PyList_GET_ITEM(row, column->item)),
-				  values, nulls);
+		read_item(reader, column,
+				  Py_NewRef(PyList_GET_ITEM(row, column->item)), values, nulls);
+	}
+}
+
+/* Remembers where a dict has the name of the column. */
+static void
+search_position(ColumnReader *column, PyObject *row)
+{
+	Py_ssize_t position = 0;
+	PyObject  *key;
+
+	column->searches++;
+	column->position = 0;
+	while (PyDict_Next(row, &position, &key, NULL) && key != column->name)
+		column->position = position;
+}
+
+/*
+ * The value of a column in a dict, a new reference, or NULL. Dicts made by the
+ * same code have their keys in the same order, and the same objects as keys:
+ * so it is most likely where the last row had it.
+ */
+static inline PyObject *
+dict_get(ColumnReader *column, PyObject *row)
+{
+	Py_ssize_t position = column->position;
+	PyObject  *key;
+	PyObject  *value;
+
+	if (likely(PyDict_Next(row, &position, &key, &value) && key == column->name))
+		return Py_NewRef(value);
+	if (column->searches < MAX_SEARCHES)
+		search_position(column, row);
+	return mapping_get(row, column->name);
+}
+
+static void
+read_dict(RowReader *reader, PyObject *row, Datum *values, bool *nulls)
+{
+	for (int i = 0; i < reader->count; i++)
+	{
+		ColumnReader *column = &reader->columns[i];
+		read_item(reader, column, dict_get(column, row), values, nulls);
 	}
 }
 
@@ -163,9 +215,8 @@ read_mapping(RowReader *reader, PyObject *row, Datum *values, bool *nulls)
 	for (int i = 0; i < reader->count; i++)
 	{
 		ColumnReader *column = &reader->columns[i];
-
-		reader->subject.column = column->column;
-		read_item(reader, column, mapping_get(row, column->name), values, nulls);
+		read_item(reader, column, mapping_get(row, column->name), values,
+				  nulls);
 	}
 }
 
@@ -173,7 +224,7 @@ read_mapping(RowReader *reader, PyObject *row, Datum *values, bool *nulls)
 static void
 read_sequence(RowReader *reader, PyObject *row, Datum *values, bool *nulls)
 {
-	Py_ssize_t	length;
+	Py_ssize_t length;
 
 	if (!PySequence_Check(row) || PyByteArray_Check(row) ||
 		PyMemoryView_Check(row) || PyBytes_Check(row) || PyUnicode_Check(row))
@@ -191,7 +242,7 @@ read_sequence(RowReader *reader, PyObject *row, Datum *values, bool *nulls)
 		refuse_length(reader, length);
 	for (int i = 0; i < reader->count; i++)
 	{
-		PyObject   *item;
+		PyObject *item;
 
 		python_enter();
 		item = PySequence_GetItem(row, reader->columns[i].item);
@@ -208,7 +259,7 @@ type_is_mapping(RowReader *reader, PyObject *row)
 {
 	if (unlikely(reader->type->object != (PyObject *) Py_TYPE(row)))
 	{
-		PyObject   *old = reader->type->object;
+		PyObject *old = reader->type->object;
 
 		reader->type_is_mapping = is_mapping(row);
 		reader->type->object = Py_NewRef((PyObject *) Py_TYPE(row));
@@ -238,11 +289,13 @@ void
 row_read(RowReader *reader, PyObject *row, TupleTableSlot *slot)
 {
 	ErrorContextCallback *callback = &reader->subject.callback;
-	Datum	   *values = slot->tts_values;
-	bool	   *nulls = slot->tts_isnull;
+	Datum				 *values = slot->tts_values;
+	bool				 *nulls = slot->tts_isnull;
 
-	Py_XDECREF(reader->row->object);	/* of a row that was refused */
+	Py_XDECREF(reader->row->object); /* of a row that was refused */
 	reader->row->object = row;
+	reader->subject.column = NULL;
+	reader->subject.value = NULL;
 	reader->subject.text = NULL;
 	callback->previous = error_context_stack;
 	error_context_stack = callback;
@@ -250,14 +303,13 @@ row_read(RowReader *reader, PyObject *row, TupleTableSlot *slot)
 	if (PyTuple_CheckExact(row))
 		read_tuple(reader, row, values, nulls);
 	else if (PyDict_CheckExact(row))
-		read_mapping(reader, row, values, nulls);
+		read_dict(reader, row, values, nulls);
 	else if (PyList_CheckExact(row))
 		read_list(reader, row, values, nulls);
 	else
 		read_any(reader, row, values, nulls);
 
 	error_context_stack = callback->previous;
-	reader->subject.column = NULL;
 	Py_CLEAR(reader->row->object);
 	ExecStoreVirtualTuple(slot);
 }

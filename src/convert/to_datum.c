@@ -16,97 +16,15 @@
 #include "embed/interpreter.h"
 #include "embed/text.h"
 #include "mb/pg_wchar.h"
-#include "nodes/bitmapset.h"
 #include "utils/builtins.h"
-#include "utils/float.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
 #include "utils/typcache.h"
 #include "utils/uuid.h"
 
-/* How much of a value an error shows. */
-#define SHOWN_CHARACTERS 200
-
-/* The name of a value's type as Python's own messages have it. */
-const char *
-python_type_name(PyObject *value)
-{
-	return value == Py_None ? "None" : Py_TYPE(value)->tp_name;
-}
-
-/* CONTEXT of an error while a value is converted. Runs no Python. */
-void
-conversion_context(void *argument)
-{
-	ConversionSubject *subject = argument;
-
-	if (subject->column == NULL)
-		return;
-	if (subject->text != NULL)
-		errcontext("column \"%s\", value of Python type %s: %.*s",
-				   subject->column, subject->python_type,
-				   pg_mbcliplen(subject->text, strlen(subject->text),
-								SHOWN_CHARACTERS),
-				   subject->text);
-	else
-		errcontext("column \"%s\"", subject->column);
-}
-
-/* repr() of a value for a message, shortened; in CurrentMemoryContext. */
-static char *
-shown_value(PyObject *value)
-{
-	PyObject *repr;
-	PyObject *start = NULL;
-	char *text;
-
-	python_enter();
-	repr = PyObject_Repr(value);
-	if (repr != NULL)
-		start = PyUnicode_Substring(repr, 0, SHOWN_CHARACTERS);
-	Py_XDECREF(repr);
-	python_leave();
-	if (start == NULL)
-	{
-		PyErr_Clear();
-		return pstrdup("(not printable)");
-	}
-	text = text_from_python_lossy(start);
-	Py_DECREF(start);
-	return text;
-}
-
-/*
- * Throws that a column cannot hold a value; reason completes the sentence
- * "The value ...". A Python exception that is set is dropped.
- */
-void
-conversion_refuse(ToDatum *self, PyObject *value, int sqlstate,
-				  const char *reason)
-{
-	const char *column = self->subject->column;
-
-	PyErr_Clear();
-	ereport(ERROR, errcode(sqlstate),
-			column != NULL
-				? errmsg("column \"%s\" of type %s cannot hold Python %s %s",
-						 column,
-						 format_type_with_typemod(self->is_domain ? self->domain
-																  : self->type,
-												  self->typmod),
-						 python_type_name(value), shown_value(value))
-				: errmsg("type %s cannot hold Python %s %s",
-						 format_type_with_typemod(self->type, self->typmod),
-						 python_type_name(value), shown_value(value)),
-			errdetail("The value %s.", reason));
-}
-
 /* ---------- text ---------- */
 
-/*
- * What str() makes of a value: dates in ISO form, a dict or a list as JSON. A
- * str, owned by CurrentMemoryContext.
- */
+/* What str() makes of a value: a str, owned by CurrentMemoryContext. */
 static PyObject *
 string_of(PyObject *value)
 {
@@ -114,15 +32,30 @@ string_of(PyObject *value)
 
 	if (PyUnicode_Check(value))
 		return value;
+	python_enter();
+	string = PyObject_Str(value);
+	python_leave();
+	return reference_own(string);
+}
+
+/*
+ * The same for a column of characters: dates and times in ISO form, a dict or a
+ * list as JSON.
+ */
+static PyObject *
+readable_string_of(PyObject *value)
+{
+	PyObject *string;
+
 	if (PyDict_Check(value) || PyList_Check(value))
 		return reference_own(python_call(interpreter_functions.dump_json,
 										 &value, 1, NULL));
 	python_enter();
 	string = datetime_isoformat(value);
-	if (string == NULL && !PyErr_Occurred())
-		string = PyObject_Str(value);
 	python_leave();
-	return reference_own(string);
+	if (string == NULL && PyErr_Occurred())
+		python_throw();
+	return string != NULL ? reference_own(string) : string_of(value);
 }
 
 /* Is this a value of bytes? */
@@ -143,34 +76,39 @@ bytes_of(PyObject *value)
 }
 
 /*
- * The characters of any value, in the database's encoding, with a zero byte
- * behind them. bytes are taken to be in it and are checked.
+ * The characters of a str or of bytes, in the database's encoding, with a zero
+ * byte behind them. bytes are taken to be in it and are checked.
  */
 static const char *
 characters_of(PyObject *value, Size *length)
 {
-	PyObject *bytes;
-
 	if (!is_bytes(value))
-		return text_from_python(string_of(value), length);
-	bytes = bytes_of(value);
-	*length = PyBytes_GET_SIZE(bytes);
-	pg_verifymbstr(PyBytes_AS_STRING(bytes), *length, false);
-	return PyBytes_AS_STRING(bytes);
+		return text_from_python(value, length);
+	value = bytes_of(value);
+	*length = PyBytes_GET_SIZE(value);
+	pg_verifymbstr(PyBytes_AS_STRING(value), *length, false);
+	return PyBytes_AS_STRING(value);
+}
+
+/* The characters of any value for a column of characters. */
+static const char *
+readable_characters_of(PyObject *value, Size *length)
+{
+	if (!PyUnicode_Check(value) && !is_bytes(value))
+		value = readable_string_of(value);
+	return characters_of(value, length);
 }
 
 /* Hands text to the type's input function; errors show it. */
 static Datum
-input_text(ToDatum *self, PyObject *value, const char *text)
+input_text(ToDatum *self, const char *text)
 {
-	ConversionSubject *subject = self->subject;
 	Datum datum;
 
-	subject->python_type = python_type_name(value);
-	subject->text = text;
+	self->subject->text = text;
 	datum = InputFunctionCall(&self->input, unconstify(char *, text),
 							  self->ioparam, self->typmod);
-	subject->text = NULL;
+	self->subject->text = NULL;
 	return datum;
 }
 
@@ -180,12 +118,23 @@ to_datum_by_text(ToDatum *self, PyObject *value)
 {
 	Size length;
 
-	return input_text(self, value, characters_of(value, &length));
+	if (!is_bytes(value))
+		value = string_of(value);
+	return input_text(self, characters_of(value, &length));
 }
 
-/* A new varlena of these bytes. */
+/* char(n), citext and other types of characters, by their input function. */
+static Datum
+characters_to_datum(ToDatum *self, PyObject *value)
+{
+	Size length;
+
+	return input_text(self, readable_characters_of(value, &length));
+}
+
+/* A varlena of these bytes, new or in the converter's buffer. */
 static inline Datum
-make_varlena(const char *bytes, Size length)
+make_varlena(ToDatum *self, const char *bytes, Size length)
 {
 	struct varlena *result;
 
@@ -193,7 +142,10 @@ make_varlena(const char *bytes, Size length)
 		ereport(ERROR, errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				errmsg("value of %zu bytes is too long for PostgreSQL, which holds up to 1 GB",
 					   length));
-	result = palloc(length + VARHDRSZ);
+	if (self->buffer != NULL && length <= CONVERTER_BUFFER_SIZE - VARHDRSZ)
+		result = (struct varlena *) self->buffer;
+	else
+		result = palloc(length + VARHDRSZ);
 	SET_VARSIZE(result, length + VARHDRSZ);
 	memcpy(VARDATA(result), bytes, length);
 	return PointerGetDatum(result);
@@ -203,42 +155,50 @@ make_varlena(const char *bytes, Size length)
 static Datum
 text_to_datum(ToDatum *self, PyObject *value)
 {
-	const char *text;
-	Size length;
+	const char *text = NULL;
+	Size		length;
 
 	if (likely(PyUnicode_Check(value)))
-		text = text_from_python(value, &length);
-	else
-		text = characters_of(value, &length);
+		text = text_of_ascii(value, &length);
+	if (unlikely(text == NULL))
+		text = readable_characters_of(value, &length);
 	if (unlikely(self->typmod >= 0 && length > (Size) (self->typmod - VARHDRSZ)))
-		return input_text(self, value, text);
-	return make_varlena(text, length);
+		return input_text(self, text);
+	return make_varlena(self, text, length);
 }
 
 /* name: the input function would cut a long value in silence. */
 static Datum
 name_to_datum(ToDatum *self, PyObject *value)
 {
-	Size length;
-	const char *text = characters_of(value, &length);
+	Size		length;
+	const char *text = readable_characters_of(value, &length);
 
 	if (length >= NAMEDATALEN)
 		conversion_refuse(self, value, ERRCODE_STRING_DATA_RIGHT_TRUNCATION,
 						  psprintf("is longer than %d bytes", NAMEDATALEN - 1));
-	return input_text(self, value, text);
+	return input_text(self, text);
+}
+
+/* Is this how "char" writes a byte above 127: \\ooo? */
+static bool
+is_octal_escape(const char *text)
+{
+	return text[0] == '\\' && strlen(text) == 4 &&
+		strspn(text + 1, "01234567") == 3;
 }
 
 /* "char", one byte: the input function would drop the others. */
 static Datum
 char_to_datum(ToDatum *self, PyObject *value)
 {
-	Size length;
-	const char *text = characters_of(value, &length);
+	Size		length;
+	const char *text = readable_characters_of(value, &length);
 
-	if (length > 1 && !(length == 4 && text[0] == '\\'))
+	if (length > 1 && !is_octal_escape(text))
 		conversion_refuse(self, value, ERRCODE_STRING_DATA_RIGHT_TRUNCATION,
 						  "is longer than one byte");
-	return input_text(self, value, text);
+	return input_text(self, text);
 }
 
 /* bytea: bytes as they are, a str in the database's encoding. */
@@ -246,17 +206,18 @@ static Datum
 bytea_to_datum(ToDatum *self, PyObject *value)
 {
 	const char *text;
-	Size length;
+	Size		length;
 
 	if (PyUnicode_Check(value))
 	{
 		text = text_from_python(value, &length);
-		return make_varlena(text, length);
+		return make_varlena(self, text, length);
 	}
 	if (!is_bytes(value))
 		return to_datum_by_text(self, value);
 	value = bytes_of(value);
-	return make_varlena(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value));
+	return make_varlena(self, PyBytes_AS_STRING(value),
+						PyBytes_GET_SIZE(value));
 }
 
 /* json and jsonb: a str is JSON text already, everything else is dumped. */
@@ -369,7 +330,7 @@ integer_of(ToDatum *self, PyObject *value, int64 min, int64 max, int64 *result)
 	static Datum name(ToDatum *self, PyObject *value) \
 	{ \
 		int64 integer; \
-		int overflow; \
+		int	  overflow; \
 \
 		if (likely(PyLong_CheckExact(value))) \
 		{ \
@@ -395,14 +356,21 @@ float8_to_datum(ToDatum *self, PyObject *value)
 	return to_datum_by_text(self, value);
 }
 
-/* real: what is too large or too small for it is PostgreSQL's own error. */
+/* real: its nearest value, but no infinity or zero for what is neither. */
 static Datum
 float4_to_datum(ToDatum *self, PyObject *value)
 {
-	if (likely(PyFloat_Check(value)))
-		return DirectFunctionCall1(dtof,
-								   Float8GetDatum(PyFloat_AS_DOUBLE(value)));
-	return to_datum_by_text(self, value);
+	double number;
+	float4 result;
+
+	if (!PyFloat_Check(value))
+		return to_datum_by_text(self, value);
+	number = PyFloat_AS_DOUBLE(value);
+	result = (float4) number;
+	if ((isinf(result) && !isinf(number)) || (result == 0.0f && number != 0.0))
+		conversion_refuse(self, value, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
+						  "is out of range");
+	return Float4GetDatum(result);
 }
 
 /*
@@ -435,28 +403,20 @@ static Datum
 numeric_to_datum(ToDatum *self, PyObject *value)
 {
 	PyObject *string;
-	Numeric number;
-	int64 integer;
-	int overflow;
+	int64	  integer;
+	int		  overflow;
 
-	if (PyLong_Check(value))
+	if (PyUnicode_Check(value) || is_bytes(value))
+		return to_datum_by_text(self, value);
+	if (PyLong_Check(value) && self->typmod < 0)
 	{
 		integer = PyLong_AsLongLongAndOverflow(value, &overflow);
 		if (overflow == 0)
-		{
-			number = int64_to_numeric(integer);
-			if (self->typmod < 0)
-				return NumericGetDatum(number);
-			return DirectFunctionCall2(numeric, NumericGetDatum(number),
-									   Int32GetDatum(self->typmod));
-		}
+			return NumericGetDatum(int64_to_numeric(integer));
 	}
-	if (PyUnicode_Check(value) || is_bytes(value))
-		return to_datum_by_text(self, value);
 	string = number_string(value);
 	if (likely(PyUnicode_IS_COMPACT_ASCII(string)))
-		return input_text(self, value,
-						  (const char *) PyUnicode_1BYTE_DATA(string));
+		return input_text(self, (const char *) PyUnicode_1BYTE_DATA(string));
 	return to_datum_by_text(self, string);
 }
 
@@ -474,7 +434,7 @@ uuid_class(void)
 static Datum
 uuid_to_datum(ToDatum *self, PyObject *value)
 {
-	PyObject *bytes;
+	PyObject  *bytes;
 	pg_uuid_t *uuid;
 
 	if (!PyObject_TypeCheck(value, (PyTypeObject *) uuid_class()))
@@ -492,7 +452,7 @@ uuid_to_datum(ToDatum *self, PyObject *value)
 
 typedef struct ScalarConverter
 {
-	Oid type;
+	Oid				type;
 	ToDatumFunction convert;
 } ScalarConverter;
 
@@ -507,6 +467,17 @@ static const ScalarConverter scalars[] = {
 	{JSONBOID, json_to_datum},	  {UUIDOID, uuid_to_datum},
 };
 
+/* Is this a type of characters, whichever extension it comes from? */
+static bool
+is_character_type(Oid type)
+{
+	char category;
+	bool preferred;
+
+	get_type_category_preferred(type, &category, &preferred);
+	return category == TYPCATEGORY_STRING;
+}
+
 /* The direct way into a scalar type, or NULL. */
 static ToDatumFunction
 scalar_to_datum(Oid type)
@@ -516,7 +487,17 @@ scalar_to_datum(Oid type)
 		if (scalars[i].type == type)
 			return scalars[i].convert;
 	}
+	if (is_character_type(type))
+		return characters_to_datum;
 	return datetime_to_datum(type);
+}
+
+/* The way of a type's text form, which name and "char" would cut in silence. */
+static ToDatumFunction
+text_form_to_datum(Oid type)
+{
+	return type == NAMEOID || type == CHAROID ? scalar_to_datum(type)
+											  : to_datum_by_text;
 }
 
 /* Converts to the base type, then checks what the domain demands. */
@@ -558,7 +539,7 @@ to_datum_create(Oid type, int32 typmod, bool as_text,
 				ConversionSubject *subject)
 {
 	ToDatum *self = palloc0(sizeof(ToDatum));
-	Oid input;
+	Oid		 input;
 
 	self->subject = subject;
 	self->typmod = typmod;
@@ -567,7 +548,8 @@ to_datum_create(Oid type, int32 typmod, bool as_text,
 	getTypeInputInfo(self->type, &input, &self->ioparam);
 	fmgr_info(input, &self->input);
 
-	self->convert = as_text ? to_datum_by_text : scalar_to_datum(self->type);
+	self->convert = as_text ? text_form_to_datum(self->type)
+							: scalar_to_datum(self->type);
 	if (self->convert == NULL && !container_to_datum(self))
 		self->convert = to_datum_by_text;
 	if (type != self->type)

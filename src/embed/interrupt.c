@@ -28,13 +28,13 @@
 
 typedef struct SignalHandler
 {
-	int signal;
+	int				 signal;
 	struct sigaction saved;
-	bool replaced;
+	bool			 replaced;
 } SignalHandler;
 
 bool interrupt_handlers_installed = false;
-int interrupt_holds = 0;
+int	 interrupt_holds = 0;
 
 static SignalHandler handlers[] = {
 	{.signal = SIGINT},
@@ -110,7 +110,8 @@ replace_handler(SignalHandler *handler)
 		.sa_flags = SA_SIGINFO, /* and not SA_RESTART */
 	};
 
-	handler->replaced = sigaction(handler->signal, &action, &handler->saved) == 0;
+	handler->replaced = sigaction(handler->signal, &action, &handler->saved) ==
+		0;
 	if (handler->replaced && !is_handled(&handler->saved))
 	{
 		sigaction(handler->signal, &handler->saved, NULL);

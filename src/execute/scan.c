@@ -28,12 +28,12 @@
 /* A scan that has something to undo. Lives in TopMemoryContext. */
 typedef struct OpenScan
 {
-	dlist_node	node;
-	SubTransactionId subtransaction;	/* the one that began the scan */
-	Instance   *instance;		/* pinned, or NULL */
-	PyObject   *iterator;		/* NULL before the first fetch and at the end */
-	bool		end_scan_due;	/* execute() was called, end_scan() was not */
-	bool		holds_interrupts;
+	dlist_node		 node;
+	SubTransactionId subtransaction; /* the one that began the scan */
+	Instance		*instance;		 /* pinned, or NULL */
+	PyObject		*iterator; /* NULL before the first fetch and at the end */
+	bool end_scan_due;		   /* execute() was called, end_scan() was not */
+	bool holds_interrupts;
 	struct MulticornScan *scan; /* the executor's side, NULL once orphaned */
 } OpenScan;
 
@@ -41,28 +41,28 @@ typedef struct OpenScan
 typedef struct ScanQual
 {
 	QualDescription description;
-	PyObject   *field_name;
-	PyObject   *operator;
-	PyObject   *collation;
-	ToPython   *converter;
-	ExprState  *operand;		/* NULL for a constant */
+	PyObject	   *field_name;
+	PyObject *operator;
+	PyObject  *collation;
+	ToPython  *converter;
+	ExprState *operand; /* NULL for a constant */
 } ScanQual;
 
 /* The state of a scan in the executor. */
 typedef struct MulticornScan
 {
-	OpenScan   *open;
-	CallSite	site;
-	iternextfunc next;			/* of the iterator */
-	bool		prepared;		/* what lasts as long as the scan is made */
-	bool		started;		/* a row has been asked for */
-	RowReader  *reader;
-	PyObject   *columns;		/* list of str; each execute() gets a copy */
-	int			qual_count;
-	ScanQual   *quals;
-	List	   *operands;		/* ExprStates of fdw_exprs */
-	MemoryContext context;		/* as long as the scan */
-	MemoryContext execute_context;	/* as long as one execute() */
+	OpenScan	 *open;
+	CallSite	  site;
+	iternextfunc  next;		/* of the iterator */
+	bool		  prepared; /* what lasts as long as the scan is made */
+	bool		  started;	/* a row has been asked for */
+	RowReader	 *reader;
+	PyObject	 *columns; /* list of str; each execute() gets a copy */
+	int			  qual_count;
+	ScanQual	 *quals;
+	List		 *operands;		   /* ExprStates of fdw_exprs */
+	MemoryContext context;		   /* as long as the scan */
+	MemoryContext execute_context; /* as long as one execute() */
 	MemoryContextCallback callback;
 } MulticornScan;
 
@@ -92,8 +92,8 @@ hold_interrupts(OpenScan *open, bool hold)
 static PyObject *
 take_generator_close(OpenScan *open)
 {
-	PyObject   *iterator = open->iterator;
-	PyObject   *close = NULL;
+	PyObject *iterator = open->iterator;
+	PyObject *close = NULL;
 
 	open->iterator = NULL;
 	if (iterator != NULL && PyGen_Check(iterator))
@@ -112,10 +112,11 @@ take_generator_close(OpenScan *open)
 static PyObject *
 take_end_scan(OpenScan *open)
 {
-	bool		due = open->end_scan_due;
+	bool due = open->end_scan_due;
 
 	open->end_scan_due = false;
-	return due && open->instance != NULL ? Py_XNewRef(open->instance->end_scan) : NULL;
+	return due && open->instance != NULL ? Py_XNewRef(open->instance->end_scan)
+										 : NULL;
 }
 
 /* Calls a method without arguments that is owned here; throws what it raises. */
@@ -133,7 +134,7 @@ call_owned(CallSite *site, const char *method, PyObject *callable)
 static void
 finish_rows(MulticornScan *scan)
 {
-	OpenScan   *open = scan->open;
+	OpenScan	 *open = scan->open;
 	MemoryContext old;
 
 	if (open->iterator == NULL && !open->end_scan_due)
@@ -151,7 +152,7 @@ finish_rows(MulticornScan *scan)
 static void
 forget(OpenScan *open)
 {
-	Instance   *instance = open->instance;
+	Instance *instance = open->instance;
 
 	hold_interrupts(open, false);
 	dlist_delete(&open->node);
@@ -166,9 +167,11 @@ forget(OpenScan *open)
 static void
 abandon(OpenScan *open)
 {
-	CallSite	site;
+	CallSite site;
 
-	call_site_push(&site, open->instance != NULL ? open->instance->subject : "foreign table",
+	call_site_push(&site,
+				   open->instance != NULL ? open->instance->subject
+										  : "foreign table",
 				   "execute");
 	python_call_cleanup(take_generator_close(open));
 	site.method = "end_scan";
@@ -198,7 +201,7 @@ abandon_scans(SubTransactionId subtransaction, bool all)
 	orphans = false;
 	dlist_foreach_modify(iter, &open_scans)
 	{
-		OpenScan   *open = dlist_container(OpenScan, node, iter.cur);
+		OpenScan *open = dlist_container(OpenScan, node, iter.cur);
 
 		if (all || open->scan == NULL || open->subtransaction == subtransaction)
 			abandon(open);
@@ -209,11 +212,11 @@ abandon_scans(SubTransactionId subtransaction, bool all)
 static void
 adopt_scans(SubTransactionId subtransaction, SubTransactionId parent)
 {
-	dlist_iter	iter;
+	dlist_iter iter;
 
 	dlist_foreach(iter, &open_scans)
 	{
-		OpenScan   *open = dlist_container(OpenScan, node, iter.cur);
+		OpenScan *open = dlist_container(OpenScan, node, iter.cur);
 
 		if (open->subtransaction == subtransaction)
 			open->subtransaction = parent;
@@ -224,7 +227,8 @@ adopt_scans(SubTransactionId subtransaction, SubTransactionId parent)
 static bool
 python_is_usable(void)
 {
-	return interpreter_is_running() && !(proc_exit_inprogress && python_depth > 0);
+	return interpreter_is_running() &&
+		!(proc_exit_inprogress && python_depth > 0);
 }
 
 static void
@@ -280,9 +284,9 @@ scan_listen(void)
 void
 multicornBeginForeignScan(ForeignScanState *node, int eflags)
 {
-	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+	ForeignScan	  *plan = (ForeignScan *) node->ss.ps.plan;
 	MulticornScan *scan;
-	OpenScan   *open;
+	OpenScan	  *open;
 
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
@@ -315,26 +319,31 @@ python_string(const char *text)
 static PyObject *
 python_operator(const QualDescription *description)
 {
-	PyObject   *name = python_string(description->operator);
+	PyObject *name = python_string(description->operator);
 
 	if (description->use == QUAL_SCALAR)
 		return name;
-	return reference_own(PyTuple_Pack(2, name, description->use == QUAL_ANY ?
-									  Py_True : Py_False));
+	return reference_own(PyTuple_Pack(2, name,
+									  description->use == QUAL_ANY ? Py_True
+																   : Py_False));
 }
 
-/* Resolves one condition. */
+/* Resolves one condition. A column in text form has its value in that form. */
 static void
-prepare_qual(MulticornScan *scan, ScanQual *qual, List *encoded, TupleDesc tupdesc)
+prepare_qual(MulticornScan *scan, ScanQual *qual, QualDescription description,
+			 TupleDesc tupdesc)
 {
-	QualDescription description = qual_description(encoded);
-
+	bool as_text = bms_is_member(description.attribute,
+								 scan->open->instance->text_columns);
 	qual->description = description;
-	qual->field_name = python_string(NameStr(TupleDescAttr(tupdesc, description.attribute - 1)->attname));
-	qual->operator = python_operator(&description);
-	qual->collation = description.collation[0] != '\0' ?
-		python_string(description.collation) : Py_None;
-	qual->converter = to_python_create(description.type, false);
+	qual->field_name =
+		python_string(NameStr(TupleDescAttr(tupdesc, description.attribute - 1)
+								  ->attname));
+	qual->operator= python_operator(&description);
+	qual->collation = description.collation[0] != '\0'
+		? python_string(description.collation)
+		: Py_None;
+	qual->converter = to_python_create(description.type, as_text);
 	if (description.operand >= 0)
 		qual->operand = list_nth(scan->operands, description.operand);
 }
@@ -343,11 +352,13 @@ prepare_qual(MulticornScan *scan, ScanQual *qual, List *encoded, TupleDesc tupde
 static PyObject *
 column_names(TupleDesc tupdesc, Bitmapset *needed)
 {
-	PyObject   *names = reference_own(PyList_New(0));
+	PyObject *names = reference_own(PyList_New(0));
 
 	for (int i = -1; (i = bms_next_member(needed, i)) >= 0;)
 	{
-		if (PyList_Append(names, python_string(NameStr(TupleDescAttr(tupdesc, i - 1)->attname))) != 0)
+		if (PyList_Append(names,
+						  python_string(NameStr(TupleDescAttr(tupdesc, i - 1)
+													->attname))) != 0)
 			python_throw();
 	}
 	return names;
@@ -357,20 +368,26 @@ column_names(TupleDesc tupdesc, Bitmapset *needed)
 static void
 prepare(ForeignScanState *node, MulticornScan *scan)
 {
-	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+	ForeignScan	   *plan = (ForeignScan *) node->ss.ps.plan;
 	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
-	TupleDesc	tupdesc = slot->tts_tupleDescriptor;
-	Bitmapset  *needed = plan_columns(plan);
-	List	   *quals = plan_quals(plan);
-	MemoryContext old = MemoryContextSwitchTo(scan->context);
-
-	scan->reader = row_reader_create(tupdesc, needed,
-									 scan->open->instance->text_columns);
+	TupleDesc		tupdesc = slot->tts_tupleDescriptor;
+	Bitmapset	   *needed = plan_columns(plan);
+	List		   *quals = plan_quals(plan);
+	Bitmapset	   *as_text = scan->open->instance->text_columns;
+	ListCell	   *cell;
+	MemoryContext	old = MemoryContextSwitchTo(scan->context);
+	scan->reader = row_reader_create(tupdesc, needed, as_text);
 	scan->columns = column_names(tupdesc, needed);
 	scan->quals = palloc0(list_length(quals) * sizeof(ScanQual));
-	scan->qual_count = list_length(quals);
-	for (int i = 0; i < scan->qual_count; i++)
-		prepare_qual(scan, &scan->quals[i], list_nth(quals, i), tupdesc);
+	foreach (cell, quals)
+	{
+		QualDescription description = qual_description(lfirst(cell));
+
+		if (!bms_is_member(description.attribute, as_text) ||
+			qual_holds_for_text(&description))
+			prepare_qual(scan, &scan->quals[scan->qual_count++], description,
+						 tupdesc);
+	}
 	/* What is not needed stays NULL: row_read() does not touch it. */
 	memset(slot->tts_isnull, true, tupdesc->natts * sizeof(bool));
 	memset(slot->tts_values, 0, tupdesc->natts * sizeof(Datum));
@@ -382,8 +399,8 @@ prepare(ForeignScanState *node, MulticornScan *scan)
 static Instance *
 acquire_instance(ForeignScanState *node)
 {
-	Oid			user = foreign_scan_check_as_user((ForeignScan *) node->ss.ps.plan,
-												  node->ss.ps.state);
+	Oid user = foreign_scan_check_as_user((ForeignScan *) node->ss.ps.plan,
+										  node->ss.ps.state);
 
 	return instance_acquire(RelationGetRelid(node->ss.ss_currentRelation),
 							OidIsValid(user) ? user : GetUserId());
@@ -392,25 +409,43 @@ acquire_instance(ForeignScanState *node)
 /* ---------- conditions ---------- */
 
 /*
- * Is this value of a kind that Python compares in another way? NaN is equal to
- * itself and above all numbers in PostgreSQL alone.
+ * Is this a value that Python compares in another way? NaN is equal to itself
+ * and above all numbers in PostgreSQL alone.
  */
 static bool
-compares_differently(PyObject *value)
+is_nan(PyObject *value)
 {
-	if (PyList_Check(value))
-	{
-		for (Py_ssize_t i = 0; i < PyList_GET_SIZE(value); i++)
-		{
-			if (compares_differently(PyList_GET_ITEM(value, i)))
-				return true;
-		}
-		return false;
-	}
+	PyObject *equal;
+
 	if (PyUnicode_Check(value) || PyLong_Check(value) || value == Py_None)
 		return false;
-	return PyObject_RichCompareBool(value, value, Py_EQ) != 1 ||
-		(PyFloat_Check(value) && Py_IS_NAN(PyFloat_AS_DOUBLE(value)));
+	equal = reference_own(PyObject_RichCompare(value, value, Py_EQ));
+	return equal == Py_False;
+}
+
+/* Is there a NaN in a list, or a list in it if it may not be nested? */
+static bool
+has_stranger(PyObject *list, bool may_nest)
+{
+	for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++)
+	{
+		PyObject *item = PyList_GET_ITEM(list, i);
+
+		if (PyList_Check(item) ? !may_nest || has_stranger(item, true)
+							   : is_nan(item))
+			return true;
+	}
+	return false;
+}
+
+/* Does Python understand the value as PostgreSQL does, in this place? */
+static bool
+means_the_same(const ScanQual *qual, PyObject *value)
+{
+	if (PyList_Check(value))
+		/* ANY and ALL look through the dimensions of an array. */
+		return !has_stranger(value, qual->description.use == QUAL_SCALAR);
+	return !is_nan(value);
 }
 
 /*
@@ -420,9 +455,9 @@ compares_differently(PyObject *value)
 static PyObject *
 qual_value(ScanQual *qual, ExprContext *econtext, bool *nothing)
 {
-	Datum		datum = qual->description.constant->constvalue;
-	bool		isnull = qual->description.constant->constisnull;
-	PyObject   *value;
+	Datum	  datum = qual->description.constant->constvalue;
+	bool	  isnull = qual->description.constant->constisnull;
+	PyObject *value;
 
 	if (qual->operand != NULL)
 		datum = ExecEvalExprSwitchContext(qual->operand, econtext, &isnull);
@@ -432,28 +467,30 @@ qual_value(ScanQual *qual, ExprContext *econtext, bool *nothing)
 	if (value == NULL)
 		return NULL;
 	reference_own(value);
-	return compares_differently(value) ? NULL : value;
+	return means_the_same(qual, value) ? value : NULL;
 }
 
 /* The list of Quals for execute(), owned; NULL if no row can match. */
 static PyObject *
 make_quals(MulticornScan *scan, ExprContext *econtext)
 {
-	PyObject   *quals = reference_own(PyList_New(0));
-	bool		nothing = false;
+	PyObject *quals = reference_own(PyList_New(0));
+	bool	  nothing = false;
 
 	for (int i = 0; i < scan->qual_count; i++)
 	{
-		ScanQual   *qual = &scan->quals[i];
-		PyObject   *value = qual_value(qual, econtext, &nothing);
-		PyObject   *arguments[] = {qual->field_name, qual->operator, value, qual->collation};
+		ScanQual *qual = &scan->quals[i];
+		PyObject *value = qual_value(qual, econtext, &nothing);
+		PyObject *arguments[] = {qual->field_name, qual->operator, value,
+								 qual->collation};
 
 		if (nothing)
 			return NULL;
 		if (value == NULL)
 			continue;
-		if (PyList_Append(quals, reference_own(python_call(interpreter_functions.Qual,
-														   arguments, 4, NULL))) != 0)
+		if (PyList_Append(quals,
+						  reference_own(python_call(interpreter_functions.Qual,
+													arguments, 4, NULL))) != 0)
 			python_throw();
 	}
 	return quals;
@@ -465,7 +502,7 @@ make_quals(MulticornScan *scan, ExprContext *econtext)
 static void
 begin_rows(MulticornScan *scan, PyObject *result)
 {
-	PyObject   *iterator;
+	PyObject *iterator;
 
 	if (result == Py_None)
 		return;
@@ -478,8 +515,7 @@ begin_rows(MulticornScan *scan, PyObject *result)
 			Py_TYPE(result)->tp_iter != NULL)
 			python_throw();
 		PyErr_Clear();
-		ereport(ERROR,
-				errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+		ereport(ERROR, errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
 				errmsg("execute() returned %s, which cannot be iterated over",
 					   python_type_name(result)),
 				errhint("Return an iterable of rows, or write execute() as a generator."));
@@ -492,8 +528,8 @@ begin_rows(MulticornScan *scan, PyObject *result)
 static void
 start(ForeignScanState *node, MulticornScan *scan)
 {
-	OpenScan   *open = scan->open;
-	PyObject   *arguments[2];
+	OpenScan	 *open = scan->open;
+	PyObject	 *arguments[2];
 	MemoryContext old;
 
 	scan->started = true;
@@ -512,8 +548,9 @@ start(ForeignScanState *node, MulticornScan *scan)
 	if (arguments[0] != NULL)
 	{
 		open->end_scan_due = true;
-		begin_rows(scan, reference_own(python_call(open->instance->execute,
-												   arguments, 2, NULL)));
+		begin_rows(scan,
+				   reference_own(python_call(open->instance->execute,
+											 arguments, 2, NULL)));
 	}
 	MemoryContextSwitchTo(old);
 	call_site_pop(&scan->site);
@@ -523,7 +560,7 @@ start(ForeignScanState *node, MulticornScan *scan)
 static void
 settle_fetch(PyObject *row)
 {
-	Reference  *held = reference_create(row);
+	Reference *held = reference_create(row);
 
 	boundary_settle();
 	held->object = NULL;
@@ -533,7 +570,7 @@ settle_fetch(PyObject *row)
 static inline PyObject *
 next_row(MulticornScan *scan)
 {
-	PyObject   *row;
+	PyObject *row;
 
 	python_enter();
 	row = scan->next(scan->open->iterator);
@@ -558,9 +595,9 @@ next_row(MulticornScan *scan)
 TupleTableSlot *
 multicornIterateForeignScan(ForeignScanState *node)
 {
-	MulticornScan *scan = node->fdw_state;
+	MulticornScan  *scan = node->fdw_state;
 	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
-	PyObject   *row = NULL;
+	PyObject	   *row = NULL;
 
 	ExecClearTuple(slot);
 	if (unlikely(!scan->started))

@@ -27,27 +27,27 @@
 typedef struct QualContext
 {
 	PlannerInfo *root;
-	RelOptInfo *rel;
-	List	  **operands;		/* expressions evaluated at execution */
-	List	   *descriptions;
+	RelOptInfo	*rel;
+	List	   **operands; /* expressions evaluated at execution */
+	List		*descriptions;
 } QualContext;
 
 /* Which operators of a type mean in Python what they mean in PostgreSQL. */
 typedef enum Meaning
 {
 	MEANS_NOTHING,
-	MEANS_EQUALITY,				/* = alone: Python's <> would skip rows */
-	MEANS_IDENTITY,				/* = and <> */
-	MEANS_ORDER,				/* and < <= > >= */
-	MEANS_TEXT					/* and LIKE and regular expressions */
+	MEANS_EQUALITY, /* = alone: Python's <> would skip rows */
+	MEANS_IDENTITY, /* = and <> */
+	MEANS_ORDER,	/* and < <= > >= */
+	MEANS_TEXT		/* and LIKE and regular expressions */
 } Meaning;
 
 /* Types whose values can be compared with each other. */
 typedef struct ComparableType
 {
-	Oid			type;
-	int			family;
-	Meaning		meaning;
+	Oid		type;
+	int		family;
+	Meaning meaning;
 } ComparableType;
 
 static const ComparableType comparable_types[] = {
@@ -76,14 +76,14 @@ static const ComparableType comparable_types[] = {
 };
 
 /* Enums have a family of their own each; arrays are compared as their elements. */
-#define ENUM_FAMILY 100
+#define ENUM_FAMILY	 100
 #define ARRAY_FAMILY 200
 
 /* What operators mean on a type, and the family it can be compared within. */
 static Meaning
 meaning_of(Oid type, int *family)
 {
-	Oid			element;
+	Oid element;
 
 	*family = 0;
 	for (int i = 0; i < (int) lengthof(comparable_types); i++)
@@ -116,20 +116,11 @@ typedef struct MeaningfulOperator
 } MeaningfulOperator;
 
 static const MeaningfulOperator meaningful_operators[] = {
-	{"=", MEANS_EQUALITY},
-	{"<>", MEANS_IDENTITY},
-	{"<", MEANS_ORDER},
-	{"<=", MEANS_ORDER},
-	{">", MEANS_ORDER},
-	{">=", MEANS_ORDER},
-	{"~~", MEANS_TEXT},
-	{"!~~", MEANS_TEXT},
-	{"~~*", MEANS_TEXT},
-	{"!~~*", MEANS_TEXT},
-	{"~", MEANS_TEXT},
-	{"!~", MEANS_TEXT},
-	{"~*", MEANS_TEXT},
-	{"!~*", MEANS_TEXT},
+	{"=", MEANS_EQUALITY}, {"<>", MEANS_IDENTITY}, {"<", MEANS_ORDER},
+	{"<=", MEANS_ORDER},   {">", MEANS_ORDER},	   {">=", MEANS_ORDER},
+	{"~~", MEANS_TEXT},	   {"!~~", MEANS_TEXT},	   {"~~*", MEANS_TEXT},
+	{"!~~*", MEANS_TEXT},  {"~", MEANS_TEXT},	   {"!~", MEANS_TEXT},
+	{"~*", MEANS_TEXT},	   {"!~*", MEANS_TEXT},
 };
 
 /* The least meaning that types must have for an operator. */
@@ -146,18 +137,20 @@ meaning_needed(const char *operator)
 
 /*
  * The name of a built-in operator that means on a column of one type and a
- * value of another what it means in Python; NULL for others.
+ * value of another what it means in Python; NULL for others. Nothing means the
+ * same on real: Python compares a float that has not been rounded to one yet.
  */
 static char *
 meaningful_operator(Oid operator, Oid column_type, Oid value_type)
 {
-	int			column_family;
-	int			value_family;
-	Meaning		meaning = meaning_of(getBaseType(column_type), &column_family);
-	Meaning		needed;
-	char	   *name;
+	int		column_family;
+	int		value_family;
+	Meaning meaning = meaning_of(getBaseType(column_type), &column_family);
+	Meaning needed;
+	char   *name;
 
-	if (operator >= FirstGenbkiObjectId ||
+	if (operator>= FirstGenbkiObjectId ||
+			getBaseType(column_type) == FLOAT4OID ||
 		meaning_of(getBaseType(value_type), &value_family) == MEANS_NOTHING ||
 		column_family != value_family)
 		return NULL;
@@ -172,8 +165,8 @@ meaningful_operator(Oid operator, Oid column_type, Oid value_type)
 static char *
 catalog_text(int cache, HeapTuple tuple, AttrNumber attribute)
 {
-	bool		isnull;
-	Datum		datum = SysCacheGetAttr(cache, tuple, attribute, &isnull);
+	bool  isnull;
+	Datum datum = SysCacheGetAttr(cache, tuple, attribute, &isnull);
 
 	return isnull ? "" : TextDatumGetCString(datum);
 }
@@ -194,14 +187,17 @@ locale_orders_by_code_point(char provider, const char *locale)
 static bool
 database_orders_by_code_point(void)
 {
-	HeapTuple	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(MyDatabaseId));
-	bool		result;
+	HeapTuple tuple = SearchSysCache1(DATABASEOID,
+									  ObjectIdGetDatum(MyDatabaseId));
+	bool	  result;
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for database %u", MyDatabaseId);
-	result = locale_orders_by_code_point(((Form_pg_database) GETSTRUCT(tuple))->datlocprovider,
-										 catalog_text(DATABASEOID, tuple,
-													  Anum_pg_database_datcollate));
+	result =
+		locale_orders_by_code_point(((Form_pg_database) GETSTRUCT(tuple))
+										->datlocprovider,
+									catalog_text(DATABASEOID, tuple,
+												 Anum_pg_database_datcollate));
 	ReleaseSysCache(tuple);
 	return result;
 }
@@ -210,17 +206,19 @@ database_orders_by_code_point(void)
 static bool
 collation_orders_by_code_point(Oid collation)
 {
-	HeapTuple	tuple;
-	bool		result;
+	HeapTuple tuple;
+	bool	  result;
 
 	if (collation == DEFAULT_COLLATION_OID)
 		return database_orders_by_code_point();
 	tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(collation));
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for collation %u", collation);
-	result = locale_orders_by_code_point(((Form_pg_collation) GETSTRUCT(tuple))->collprovider,
-										 catalog_text(COLLOID, tuple,
-													  Anum_pg_collation_collcollate));
+	result =
+		locale_orders_by_code_point(((Form_pg_collation) GETSTRUCT(tuple))
+										->collprovider,
+									catalog_text(COLLOID, tuple,
+												 Anum_pg_collation_collcollate));
 	ReleaseSysCache(tuple);
 	return result;
 }
@@ -236,7 +234,8 @@ describe_collation(Oid collation, const char *operator)
 		return "";
 	if (!get_collation_isdeterministic(collation))
 		return NULL;
-	if ((operator[0] != '<' && operator[0] != '>') || strcmp(operator, "<>") == 0 ||
+	if ((operator[0] != '<' && operator[0] != '>') ||
+		strcmp(operator, "<>") == 0 ||
 		collation_orders_by_code_point(collation))
 		return "";
 	return get_collation_name(collation);
@@ -246,7 +245,7 @@ describe_collation(Oid collation, const char *operator)
 static Var *
 column_of(QualContext *context, Node *node)
 {
-	Var		   *var;
+	Var *var;
 
 	while (IsA(node, RelabelType))
 		node = (Node *) ((RelabelType *) node)->arg;
@@ -263,7 +262,8 @@ column_of(QualContext *context, Node *node)
 static bool
 is_operand(QualContext *context, Node *node)
 {
-	return !bms_is_member(context->rel->relid, pull_varnos(context->root, node)) &&
+	return !bms_is_member(context->rel->relid,
+						  pull_varnos(context->root, node)) &&
 		bms_is_empty(pull_varnos(context->root, node)) &&
 		!contain_volatile_functions(node) && !contain_subplans(node);
 }
@@ -273,8 +273,8 @@ static void
 add_description(QualContext *context, Var *column, const char *operator,
 				QualUse use, Node *value, const char *collation, bool strict)
 {
-	int			operand = -1;
-	Node	   *constant = NULL;
+	int	  operand = -1;
+	Node *constant = NULL;
 
 	if (IsA(value, Const))
 		constant = copyObject(value);
@@ -286,8 +286,8 @@ add_description(QualContext *context, Var *column, const char *operator,
 	}
 	context->descriptions =
 		lappend(context->descriptions,
-				list_make5(list_make3(makeInteger(column->varattno), makeInteger(use),
-									  makeInteger(operand)),
+				list_make5(list_make3(makeInteger(column->varattno),
+									  makeInteger(use), makeInteger(operand)),
 						   makeString(pstrdup(operator)), constant,
 						   makeString(pstrdup(collation)), makeInteger(strict)));
 }
@@ -296,12 +296,12 @@ add_description(QualContext *context, Var *column, const char *operator,
 static void
 describe_comparison(QualContext *context, OpExpr *expression)
 {
-	Node	   *left;
-	Node	   *right;
-	Oid			operator = expression->opno;
-	Var		   *column;
-	char	   *name;
-	char	   *collation;
+	Node *left;
+	Node *right;
+	Oid	  operator= expression->opno;
+	Var	 *column;
+	char *name;
+	char *collation;
 
 	if (list_length(expression->args) != 2)
 		return;
@@ -311,13 +311,15 @@ describe_comparison(QualContext *context, OpExpr *expression)
 	if (column == NULL || !is_operand(context, right))
 	{
 		column = column_of(context, right);
-		operator = get_commutator(operator);
+		operator= get_commutator(operator);
 		right = left;
-		if (column == NULL || !is_operand(context, right) || !OidIsValid(operator))
+		if (column == NULL || !is_operand(context, right) ||
+			!OidIsValid(operator))
 			return;
 	}
 	name = meaningful_operator(operator, column->vartype, exprType(right));
-	collation = name != NULL ? describe_collation(expression->inputcollid, name) : NULL;
+	collation = name != NULL ? describe_collation(expression->inputcollid, name)
+							 : NULL;
 	if (collation != NULL)
 		add_description(context, column, name, QUAL_SCALAR, right, collation,
 						op_strict(operator));
@@ -327,31 +329,33 @@ describe_comparison(QualContext *context, OpExpr *expression)
 static void
 describe_array_comparison(QualContext *context, ScalarArrayOpExpr *expression)
 {
-	Var		   *column = column_of(context, linitial(expression->args));
-	Node	   *array = lsecond(expression->args);
-	Oid			element = get_element_type(getBaseType(exprType(array)));
-	char	   *name;
-	char	   *collation;
+	Var	 *column = column_of(context, linitial(expression->args));
+	Node *array = lsecond(expression->args);
+	Oid	  element = get_element_type(getBaseType(exprType(array)));
+	char *name;
+	char *collation;
 
 	if (column == NULL || !OidIsValid(element) || !is_operand(context, array))
 		return;
 	name = meaningful_operator(expression->opno, column->vartype, element);
-	collation = name != NULL ? describe_collation(expression->inputcollid, name) : NULL;
+	collation = name != NULL ? describe_collation(expression->inputcollid, name)
+							 : NULL;
 	if (collation != NULL)
 		add_description(context, column, name,
-						expression->useOr ? QUAL_ANY : QUAL_ALL, array, collation,
-						op_strict(expression->opno));
+						expression->useOr ? QUAL_ANY : QUAL_ALL, array,
+						collation, op_strict(expression->opno));
 }
 
 /* column = value, where the value is one the planner has put into the syntax. */
 static void
 describe_constant(QualContext *context, Node *argument, const char *operator,
-				  Node *value)
+				  Node * value)
 {
-	Var		   *column = column_of(context, argument);
+	Var *column = column_of(context, argument);
 
 	if (column != NULL)
-		add_description(context, column, operator, QUAL_SCALAR, value, "", false);
+		add_description(context, column, operator, QUAL_SCALAR, value, "",
+						false);
 }
 
 /* IS NULL and IS NOT NULL; of a composite they ask about its attributes. */
@@ -361,22 +365,23 @@ describe_null_test(QualContext *context, NullTest *test)
 	if (!test->argisrow)
 		describe_constant(context, (Node *) test->arg,
 						  test->nulltesttype == IS_NULL ? "=" : "<>",
-						  (Node *) makeNullConst(exprType((Node *) test->arg), -1,
-												 InvalidOid));
+						  (Node *) makeNullConst(exprType((Node *) test->arg),
+												 -1, InvalidOid));
 }
 
 /* IS TRUE and its like, as far as one comparison says the same. */
 static void
 describe_boolean_test(QualContext *context, BooleanTest *test)
 {
-	Node	   *unknown = (Node *) makeNullConst(BOOLOID, -1, InvalidOid);
+	Node *unknown = (Node *) makeNullConst(BOOLOID, -1, InvalidOid);
 
 	switch (test->booltesttype)
 	{
 		case IS_TRUE:
 		case IS_FALSE:
 			describe_constant(context, (Node *) test->arg, "=",
-							  makeBoolConst(test->booltesttype == IS_TRUE, false));
+							  makeBoolConst(test->booltesttype == IS_TRUE,
+											false));
 			break;
 		case IS_UNKNOWN:
 			describe_constant(context, (Node *) test->arg, "=", unknown);
@@ -385,7 +390,7 @@ describe_boolean_test(QualContext *context, BooleanTest *test)
 			describe_constant(context, (Node *) test->arg, "<>", unknown);
 			break;
 		default:
-			break;				/* NULL is neither true nor false */
+			break; /* NULL is neither true nor false */
 	}
 }
 
@@ -413,8 +418,8 @@ describe(QualContext *context, Node *clause)
 			break;
 		case T_BoolExpr:
 			if (is_notclause(clause))
-				describe_constant(context, (Node *) get_notclausearg(clause), "=",
-								  makeBoolConst(false, false));
+				describe_constant(context, (Node *) get_notclausearg(clause),
+								  "=", makeBoolConst(false, false));
 			break;
 		default:
 			break;
@@ -427,12 +432,13 @@ describe(QualContext *context, Node *clause)
  * are appended to *operands.
  */
 List *
-quals_describe(PlannerInfo *root, RelOptInfo *rel, List *restrictions, List **operands)
+quals_describe(PlannerInfo *root, RelOptInfo *rel, List *restrictions,
+			   List **operands)
 {
 	QualContext context = {.root = root, .rel = rel, .operands = operands};
 	ListCell   *cell;
 
-	foreach(cell, restrictions)
+	foreach (cell, restrictions)
 	{
 		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
 
@@ -448,18 +454,48 @@ quals_describe(PlannerInfo *root, RelOptInfo *rel, List *restrictions, List **op
 QualDescription
 qual_description(List *encoded)
 {
-	List	   *numbers = linitial(encoded);
-	Const	   *constant = lthird(encoded);
+	List  *numbers = linitial(encoded);
+	Const *constant = lthird(encoded);
 
-	return (QualDescription)
-	{
+	return (QualDescription) {
 		.attribute = intVal(linitial(numbers)),
 		.use = intVal(lsecond(numbers)),
 		.operand = intVal(lthird(numbers)),
-		.operator = strVal(lsecond(encoded)),
+		.operator= strVal(lsecond(encoded)),
 		.constant = constant,
 		.type = constant->consttype,
 		.collation = strVal(lfourth(encoded)),
 		.strict = intVal(list_nth(encoded, 4)) != 0,
 	};
+}
+
+/* Types of which equal values can have different text forms. */
+static bool
+has_one_text_form(Oid type)
+{
+	switch (getBaseType(type))
+	{
+		case FLOAT8OID:
+		case NUMERICOID:
+		case INTERVALOID:
+		case TIMETZOID:
+			return false;
+		default:
+			return !OidIsValid(get_element_type(type));
+	}
+}
+
+/*
+ * Does a condition on a column in text form say the same about the texts? Only
+ * whether they are the same, where a value has but one text.
+ */
+bool
+qual_holds_for_text(const QualDescription *description)
+{
+	if (description->operand < 0 && description->constant->constisnull)
+		return true;
+	return description->use == QUAL_SCALAR &&
+		has_one_text_form(description->type) &&
+		(strcmp(description->operator, "=") == 0 ||
+		 strcmp(description->operator, "<>") == 0);
 }

@@ -28,7 +28,8 @@
  * last ANALYZE, or as PostgreSQL guesses for a table never analysed.
  */
 void
-multicornGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
+multicornGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel,
+						   Oid foreigntableid)
 {
 	if (baserel->tuples < 0)
 	{
@@ -41,24 +42,30 @@ multicornGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreignta
 
 /* Offers the one way there is: all rows, filtered by PostgreSQL. */
 void
-multicornGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
+multicornGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel,
+						 Oid foreigntableid)
 {
-	Cost		startup = DEFAULT_STARTUP_COST + baserel->baserestrictcost.startup;
-	Cost		per_row = cpu_tuple_cost + baserel->baserestrictcost.per_tuple;
+	Cost startup = DEFAULT_STARTUP_COST + baserel->baserestrictcost.startup;
+	Cost per_row = cpu_tuple_cost + baserel->baserestrictcost.per_tuple;
 
-	add_path(baserel, (Path *)
-			 create_plain_foreignscan_path(root, baserel, baserel->rows, startup,
-										   startup + per_row * baserel->tuples));
+	add_path(baserel,
+			 (Path *) create_plain_foreignscan_path(root, baserel,
+													baserel->rows, startup,
+													startup +
+														per_row *
+															baserel->tuples));
 }
 
 /* The attribute numbers of the columns, all live ones if a whole row is asked for. */
 static List *
-list_columns(PlannerInfo *root, RelOptInfo *baserel, Oid table, Bitmapset *offsets)
+list_columns(PlannerInfo *root, RelOptInfo *baserel, Oid table,
+			 Bitmapset *offsets)
 {
-	Relation	relation = table_open(table, NoLock);
-	TupleDesc	tupdesc = RelationGetDescr(relation);
-	bool		whole_row = bms_is_member(-FirstLowInvalidHeapAttributeNumber, offsets);
-	List	   *columns = NIL;
+	Relation  relation = table_open(table, NoLock);
+	TupleDesc tupdesc = RelationGetDescr(relation);
+	bool	  whole_row = bms_is_member(-FirstLowInvalidHeapAttributeNumber,
+										offsets);
+	List	 *columns = NIL;
 
 	for (int i = 1; i <= tupdesc->natts; i++)
 	{
@@ -75,11 +82,12 @@ list_columns(PlannerInfo *root, RelOptInfo *baserel, Oid table, Bitmapset *offse
 static List *
 needed_columns(PlannerInfo *root, RelOptInfo *baserel, Oid table)
 {
-	Bitmapset  *offsets = NULL;
-	ListCell   *cell;
+	Bitmapset *offsets = NULL;
+	ListCell  *cell;
 
-	pull_varattnos((Node *) baserel->reltarget->exprs, baserel->relid, &offsets);
-	foreach(cell, baserel->baserestrictinfo)
+	pull_varattnos((Node *) baserel->reltarget->exprs, baserel->relid,
+				   &offsets);
+	foreach (cell, baserel->baserestrictinfo)
 		pull_varattnos((Node *) lfirst_node(RestrictInfo, cell)->clause,
 					   baserel->relid, &offsets);
 	return list_columns(root, baserel, table, offsets);
@@ -90,27 +98,27 @@ needed_columns(PlannerInfo *root, RelOptInfo *baserel, Oid table)
  * is told of them, and the columns, go along as nodes that can be copied.
  */
 ForeignScan *
-multicornGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
-						ForeignPath *best_path, List *tlist, List *scan_clauses,
-						Plan *outer_plan)
+multicornGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel,
+						Oid foreigntableid, ForeignPath *best_path,
+						List *tlist, List *scan_clauses, Plan *outer_plan)
 {
-	List	   *operands = NIL;
-	List	   *quals = quals_describe(root, baserel, scan_clauses, &operands);
-	List	   *columns = needed_columns(root, baserel, foreigntableid);
+	List *operands = NIL;
+	List *quals = quals_describe(root, baserel, scan_clauses, &operands);
+	List *columns = needed_columns(root, baserel, foreigntableid);
 
 	return make_foreignscan(tlist, extract_actual_clauses(scan_clauses, false),
-							baserel->relid, operands, list_make2(columns, quals),
-							NIL, NIL, outer_plan);
+							baserel->relid, operands,
+							list_make2(columns, quals), NIL, NIL, outer_plan);
 }
 
 /* The needed attribute numbers of a plan. */
 Bitmapset *
 plan_columns(ForeignScan *plan)
 {
-	Bitmapset  *columns = NULL;
-	ListCell   *cell;
+	Bitmapset *columns = NULL;
+	ListCell  *cell;
 
-	foreach(cell, (List *) list_nth(plan->fdw_private, PLAN_COLUMNS))
+	foreach (cell, (List *) list_nth(plan->fdw_private, PLAN_COLUMNS))
 		columns = bms_add_member(columns, intVal(lfirst(cell)));
 	return columns;
 }

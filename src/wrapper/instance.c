@@ -25,14 +25,14 @@
 
 typedef struct InstanceKey
 {
-	Oid			table;
-	Oid			user;
+	Oid table;
+	Oid user;
 } InstanceKey;
 
 typedef struct InstanceEntry
 {
 	InstanceKey key;
-	Instance   *instance;		/* NULL while none could be made */
+	Instance   *instance; /* NULL while none could be made */
 } InstanceEntry;
 
 static HTAB *instances = NULL;
@@ -50,7 +50,7 @@ static void
 doubt_table(Oid table)
 {
 	HASH_SEQ_STATUS status;
-	InstanceEntry *entry;
+	InstanceEntry  *entry;
 
 	changes_heard++;
 	if (instances == NULL)
@@ -92,8 +92,8 @@ catalog_changed(Datum argument, int cache, uint32 hash)
 static void
 call_close(Instance *instance)
 {
-	CallSite	site;
-	PyObject   *result;
+	CallSite  site;
+	PyObject *result;
 
 	call_site_push(&site, instance->subject, "close");
 	python_enter();
@@ -133,13 +133,13 @@ static void
 sweep(void)
 {
 	HASH_SEQ_STATUS status;
-	InstanceEntry *entry;
+	InstanceEntry  *entry;
 
 	doubts = false;
 	hash_seq_init(&status, instances);
 	while ((entry = hash_seq_search(&status)) != NULL)
 	{
-		Instance   *instance = entry->instance;
+		Instance *instance = entry->instance;
 
 		if (instance == NULL || instance->checked ||
 			SearchSysCacheExists1(RELOID, ObjectIdGetDatum(entry->key.table)))
@@ -154,7 +154,7 @@ static void
 close_all(int code, Datum argument)
 {
 	HASH_SEQ_STATUS status;
-	InstanceEntry *entry;
+	InstanceEntry  *entry;
 
 	/* The session may end in the middle of Python code: leave it alone then. */
 	if (instances == NULL || python_depth > 0)
@@ -162,7 +162,7 @@ close_all(int code, Datum argument)
 	hash_seq_init(&status, instances);
 	while ((entry = hash_seq_search(&status)) != NULL)
 	{
-		Instance   *instance = entry->instance;
+		Instance *instance = entry->instance;
 
 		entry->instance = NULL;
 		if (instance != NULL)
@@ -181,16 +181,17 @@ describe_table(Oid table)
 static PyObject *
 make_columns(PyObject *descriptions)
 {
-	PyObject   *columns = reference_own(PyDict_New());
+	PyObject *columns = reference_own(PyDict_New());
 
 	for (Py_ssize_t i = 0; i < PyList_GET_SIZE(descriptions); i++)
 	{
-		PyObject   *arguments = PyList_GET_ITEM(descriptions, i);
-		PyObject   *own = reference_own(PySequence_List(arguments));
-		PyObject   *column;
+		PyObject *arguments = PyList_GET_ITEM(descriptions, i);
+		PyObject *own = reference_own(PySequence_List(arguments));
+		PyObject *column;
 
 		/* The last is the dict of options: a fresh one for the wrapper. */
-		if (PyList_SetItem(own, 5, PyDict_Copy(PyTuple_GET_ITEM(arguments, 5))) != 0)
+		if (PyList_SetItem(own, 5,
+						   PyDict_Copy(PyTuple_GET_ITEM(arguments, 5))) != 0)
 			python_throw();
 		own = reference_own(PyList_AsTuple(own));
 		column = reference_own(python_call(interpreter_functions.ColumnDefinition,
@@ -205,7 +206,7 @@ make_columns(PyObject *descriptions)
 static PyObject *
 construct(WrapperDefinition *definition)
 {
-	PyObject   *arguments[2];
+	PyObject *arguments[2];
 
 	reference_own(python_call(interpreter_functions.remember_secrets,
 							  &definition->options, 1, NULL));
@@ -219,8 +220,7 @@ static void
 require_execute(PyObject *execute, WrapperDefinition *definition)
 {
 	if (execute == NULL || !PyCallable_Check(execute))
-		ereport(ERROR,
-				errcode(ERRCODE_FDW_ERROR),
+		ereport(ERROR, errcode(ERRCODE_FDW_ERROR),
 				errmsg("wrapper class \"%s\" has no method \"execute\"",
 					   definition->wrapper),
 				errhint("Define execute(self, quals, columns), which returns the rows."));
@@ -242,11 +242,11 @@ static Instance *
 make_instance(const InstanceKey *key, WrapperDefinition *definition)
 {
 	MemoryContext old;
-	Instance   *instance;
-	Reference  *object;
-	Reference  *execute;
-	Reference  *end_scan;
-	PyObject   *compared;
+	Instance	 *instance;
+	Reference	 *object;
+	Reference	 *execute;
+	Reference	 *end_scan;
+	PyObject	 *compared;
 
 	object = reference_create(construct(definition));
 	execute = reference_create(python_method(object->object, "execute"));
@@ -277,7 +277,7 @@ make_instance(const InstanceKey *key, WrapperDefinition *definition)
 static void
 create_cache(void)
 {
-	HASHCTL		control = {
+	HASHCTL control = {
 		.keysize = sizeof(InstanceKey),
 		.entrysize = sizeof(InstanceEntry),
 	};
@@ -291,8 +291,8 @@ create_cache(void)
 static bool
 is_current(Instance *instance, WrapperDefinition *definition)
 {
-	int			same = PyObject_RichCompareBool(instance->definition,
-												comparable(definition), Py_EQ);
+	int same = PyObject_RichCompareBool(instance->definition,
+										comparable(definition), Py_EQ);
 
 	if (same < 0)
 		python_throw();
@@ -303,7 +303,7 @@ is_current(Instance *instance, WrapperDefinition *definition)
 static InstanceEntry *
 find_entry(const InstanceKey *key)
 {
-	bool		found;
+	bool		   found;
 	InstanceEntry *entry = hash_search(instances, key, HASH_ENTER, &found);
 
 	if (!found)
@@ -315,10 +315,10 @@ find_entry(const InstanceKey *key)
 static Instance *
 replace_instance(const InstanceKey *key, WrapperDefinition *definition)
 {
-	Instance   *made = make_instance(key, definition);
+	Instance *made = make_instance(key, definition);
 	/* The constructor may have come this way itself. */
 	InstanceEntry *entry = find_entry(key);
-	Instance   *old = entry->instance;
+	Instance	  *old = entry->instance;
 
 	entry->instance = made;
 	if (old != NULL)
@@ -344,10 +344,10 @@ keep_subject(Instance *instance, const char *subject)
 static void
 refresh(const InstanceKey *key)
 {
-	Instance   *instance = find_entry(key)->instance;
-	uint64		heard = changes_heard;
+	Instance		 *instance = find_entry(key)->instance;
+	uint64			  heard = changes_heard;
 	WrapperDefinition definition;
-	CallSite	site;
+	CallSite		  site;
 
 	call_site_push(&site, describe_table(key->table), NULL);
 	options_read(key->table, key->user, &definition);
@@ -367,7 +367,7 @@ refresh(const InstanceKey *key)
 Instance *
 instance_acquire(Oid table, Oid user)
 {
-	InstanceKey key = {.table = table, .user = user};
+	InstanceKey	   key = {.table = table, .user = user};
 	InstanceEntry *entry;
 
 	interpreter_start();
@@ -404,10 +404,13 @@ instance_release(Instance *instance)
 void
 instance_listen(void)
 {
-	static const int caches[] = {
-		FOREIGNDATAWRAPPEROID, FOREIGNSERVEROID, USERMAPPINGOID,
-		USERMAPPINGUSERSERVER, AUTHOID, AUTHMEMROLEMEM, TYPEOID
-	};
+	static const int caches[] = {FOREIGNDATAWRAPPEROID,
+								 FOREIGNSERVEROID,
+								 USERMAPPINGOID,
+								 USERMAPPINGUSERSERVER,
+								 AUTHOID,
+								 AUTHMEMROLEMEM,
+								 TYPEOID};
 
 	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
 	for (int i = 0; i < (int) lengthof(caches); i++)

@@ -31,7 +31,7 @@
 
 #define WRAPPER_SYNTAX "OPTIONS (wrapper 'package.module.Class')"
 
-char	   *options_allowed_wrappers = NULL;
+char *options_allowed_wrappers = NULL;
 
 /* ---------- who may choose which class ---------- */
 
@@ -75,7 +75,7 @@ is_allowed_to_all(const char *wrapper)
 
 	while (position != NULL && *position != '\0')
 	{
-		char	   *pattern = next_pattern(&position);
+		char *pattern = next_pattern(&position);
 
 		if (strcmp(pattern, "*") == 0 || matches_pattern(wrapper, pattern))
 			return true;
@@ -91,8 +91,7 @@ require_permission(const char *wrapper, Oid role, const char *whose)
 		has_privs_of_role(role, ROLE_PG_EXECUTE_SERVER_PROGRAM) ||
 		is_allowed_to_all(wrapper))
 		return;
-	ereport(ERROR,
-			errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+	ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			errmsg("permission denied to use wrapper class \"%s\"", wrapper),
 			errdetail("%s \"%s\" is neither a superuser nor a member of role \"pg_execute_server_program\", and the setting \"multicorn.allowed_wrappers\" does not let the class through.",
 					  whose, GetUserNameFromId(role, true)));
@@ -104,11 +103,11 @@ require_permission(const char *wrapper, Oid role, const char *whose)
 static const char *
 option_value(List *options, const char *name)
 {
-	ListCell   *cell;
+	ListCell *cell;
 
-	foreach(cell, options)
+	foreach (cell, options)
 	{
-		DefElem    *option = lfirst_node(DefElem, cell);
+		DefElem *option = lfirst_node(DefElem, cell);
 
 		if (strcmp(option->defname, name) == 0)
 			return defGetString(option);
@@ -123,8 +122,7 @@ require_class_path(const char *wrapper)
 	const char *dot = strrchr(wrapper, '.');
 
 	if (dot == NULL || dot == wrapper || dot[1] == '\0')
-		ereport(ERROR,
-				errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+		ereport(ERROR, errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 				errmsg("invalid value for option \"wrapper\": \"%s\"", wrapper),
 				errdetail("The path of a Python class has its module, a dot and the name of the class."),
 				errhint("Use " WRAPPER_SYNTAX "."));
@@ -134,7 +132,7 @@ require_class_path(const char *wrapper)
 static PyObject *
 load_class(const char *wrapper)
 {
-	PyObject   *path = reference_own(text_to_python(wrapper, strlen(wrapper)));
+	PyObject *path = reference_own(text_to_python(wrapper, strlen(wrapper)));
 
 	return python_call(interpreter_functions.load, &path, 1, NULL);
 }
@@ -146,8 +144,8 @@ load_class(const char *wrapper)
 static void
 warn_unless_loadable(const char *wrapper)
 {
-	PyObject   *path;
-	PyObject   *class;
+	PyObject *path;
+	PyObject *class;
 
 	interpreter_start();
 	path = reference_own(text_to_python(wrapper, strlen(wrapper)));
@@ -166,8 +164,7 @@ warn_unless_loadable(const char *wrapper)
 static void
 refuse_option(const char *name, const char *where, const char *hint)
 {
-	ereport(ERROR,
-			errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+	ereport(ERROR, errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 			errmsg("option \"%s\" is not valid for a %s", name, where),
 			errhint("%s", hint));
 }
@@ -176,11 +173,11 @@ refuse_option(const char *name, const char *where, const char *hint)
 static void
 validate_fdw(List *options)
 {
-	ListCell   *cell;
+	ListCell *cell;
 
-	foreach(cell, options)
+	foreach (cell, options)
 	{
-		DefElem    *option = lfirst_node(DefElem, cell);
+		DefElem *option = lfirst_node(DefElem, cell);
 
 		if (strcmp(option->defname, "wrapper") != 0)
 			refuse_option(option->defname, "foreign data wrapper",
@@ -194,10 +191,10 @@ validate_column(List *options)
 	const char *form = option_value(options, "value_form");
 
 	if (option_value(options, "wrapper") != NULL)
-		refuse_option("wrapper", "column", "Set it on the table or the server.");
+		refuse_option("wrapper", "column",
+					  "Set it on the table or the server.");
 	if (form != NULL && strcmp(form, "text") != 0 && strcmp(form, "native") != 0)
-		ereport(ERROR,
-				errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+		ereport(ERROR, errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 				errmsg("invalid value for option \"value_form\": \"%s\"", form),
 				errhint("Valid values are \"native\" and \"text\"."));
 }
@@ -245,13 +242,14 @@ options_validate(List *options, Oid catalog)
 static List *
 mapping_options(Oid user, Oid server)
 {
-	Oid			candidates[] = {user, InvalidOid};
-	HeapTuple	tuple = NULL;
-	Datum		datum;
-	bool		isnull;
-	List	   *options = NIL;
+	Oid		  candidates[] = {user, InvalidOid};
+	HeapTuple tuple = NULL;
+	Datum	  datum;
+	bool	  isnull;
+	List	 *options = NIL;
 
-	for (int i = 0; i < (int) lengthof(candidates) && !HeapTupleIsValid(tuple); i++)
+	for (int i = 0; i < (int) lengthof(candidates) && !HeapTupleIsValid(tuple);
+		 i++)
 		tuple = SearchSysCache2(USERMAPPINGUSERSERVER,
 								ObjectIdGetDatum(candidates[i]),
 								ObjectIdGetDatum(server));
@@ -276,11 +274,11 @@ python_string(const char *text)
 static void
 add_options(PyObject *dict, List *options)
 {
-	ListCell   *cell;
+	ListCell *cell;
 
-	foreach(cell, options)
+	foreach (cell, options)
 	{
-		DefElem    *option = lfirst_node(DefElem, cell);
+		DefElem *option = lfirst_node(DefElem, cell);
 
 		if (strcmp(option->defname, "wrapper") == 0)
 			continue;
@@ -295,24 +293,24 @@ add_options(PyObject *dict, List *options)
  * only if the class says so, since any role can make a mapping of its own.
  */
 static void
-add_mapping_options(PyObject *dict, List *options, PyObject *class, const char *server)
+add_mapping_options(PyObject *dict, List *options, PyObject *class,
+					const char *server)
 {
-	PyObject   *overridable;
-	ListCell   *cell;
+	PyObject *overridable;
+	ListCell *cell;
 
 	if (options == NIL)
 		return;
 	overridable = reference_own(python_call(interpreter_functions.mapping_options,
 											&class, 1, NULL));
-	foreach(cell, options)
+	foreach (cell, options)
 	{
-		DefElem    *option = lfirst_node(DefElem, cell);
-		PyObject   *name = python_string(option->defname);
+		DefElem	 *option = lfirst_node(DefElem, cell);
+		PyObject *name = python_string(option->defname);
 
 		if (PyDict_Contains(dict, name) == 1 &&
 			PySequence_Contains(overridable, name) != 1)
-			ereport(ERROR,
-					errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+			ereport(ERROR, errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 					errmsg("user mapping for server \"%s\" may not override option \"%s\"",
 						   server, option->defname),
 					errdetail("The option is set on the server or the foreign table as well."),
@@ -325,7 +323,7 @@ add_mapping_options(PyObject *dict, List *options, PyObject *class, const char *
 static PyObject *
 column_options(List *options)
 {
-	PyObject   *dict = reference_own(PyDict_New());
+	PyObject *dict = reference_own(PyDict_New());
 
 	add_options(dict, options);
 	return dict;
@@ -335,10 +333,10 @@ column_options(List *options)
 static PyObject *
 describe_column(Form_pg_attribute attribute, List *options)
 {
-	PyObject   *name = python_string(NameStr(attribute->attname));
-	PyObject   *type = python_string(format_type_with_typemod(attribute->atttypid,
-															  attribute->atttypmod));
-	PyObject   *base = python_string(format_type_be(attribute->atttypid));
+	PyObject *name = python_string(NameStr(attribute->attname));
+	PyObject *type = python_string(format_type_with_typemod(attribute->atttypid,
+															attribute->atttypmod));
+	PyObject *base = python_string(format_type_be(attribute->atttypid));
 
 	return Py_BuildValue("(OkiOOO)", name, (unsigned long) attribute->atttypid,
 						 (int) attribute->atttypmod, type, base,
@@ -349,14 +347,14 @@ describe_column(Form_pg_attribute attribute, List *options)
 static void
 read_columns(Relation relation, WrapperDefinition *definition)
 {
-	TupleDesc	tupdesc = RelationGetDescr(relation);
-	PyObject   *columns = reference_own(PyList_New(0));
+	TupleDesc tupdesc = RelationGetDescr(relation);
+	PyObject *columns = reference_own(PyList_New(0));
 
 	for (int i = 0; i < tupdesc->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
-		List	   *options;
-		const char *form;
+		List			 *options;
+		const char		 *form;
 
 		if (attribute->attisdropped)
 			continue;
@@ -367,7 +365,8 @@ read_columns(Relation relation, WrapperDefinition *definition)
 			definition->text_columns = bms_add_member(definition->text_columns,
 													  attribute->attnum);
 		if (PyList_Append(columns,
-						  reference_own(describe_column(attribute, options))) != 0)
+						  reference_own(describe_column(attribute, options))) !=
+			0)
 			python_throw();
 	}
 	definition->columns = columns;
@@ -402,8 +401,7 @@ find_wrapper(Relation relation, ForeignTable *table, ForeignServer *server,
 		whose = "The owner of the server";
 	}
 	else
-		ereport(ERROR,
-				errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+		ereport(ERROR, errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 				errmsg("no wrapper class is set for foreign table \"%s\"",
 					   RelationGetRelationName(relation)),
 				errdetail("Neither the foreign table nor its server \"%s\" has the option \"wrapper\".",
@@ -423,9 +421,9 @@ find_wrapper(Relation relation, ForeignTable *table, ForeignServer *server,
 void
 options_read(Oid table_oid, Oid user, WrapperDefinition *definition)
 {
-	Relation	relation = table_open(table_oid, AccessShareLock);
-	ForeignTable *table = GetForeignTable(table_oid);
-	ForeignServer *server = GetForeignServer(table->serverid);
+	Relation			relation = table_open(table_oid, AccessShareLock);
+	ForeignTable	   *table = GetForeignTable(table_oid);
+	ForeignServer	   *server = GetForeignServer(table->serverid);
 	ForeignDataWrapper *fdw = GetForeignDataWrapper(server->fdwid);
 
 	memset(definition, 0, sizeof(*definition));

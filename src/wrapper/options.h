@@ -16,14 +16,14 @@ extern char *options_allowed_wrappers;
 /* What the catalogs say about the wrapper of a foreign table. */
 typedef struct WrapperDefinition
 {
-	char	   *wrapper;		/* path of the class */
-	PyObject   *class;
-	PyObject   *options;		/* dict of str */
-	PyObject   *columns;		/* tuple of arguments to ColumnDefinition */
-	Bitmapset  *text_columns;	/* attribute numbers with value_form 'text' */
+	char *wrapper; /* path of the class */
+	PyObject *class;
+	PyObject  *options;		 /* dict of str */
+	PyObject  *columns;		 /* tuple of arguments to ColumnDefinition */
+	Bitmapset *text_columns; /* attribute numbers with value_form 'text' */
 } WrapperDefinition;
 
 extern void options_validate(List *options, Oid catalog);
 extern void options_read(Oid table, Oid user, WrapperDefinition *definition);
 
-#endif							/* MULTICORN_OPTIONS_H */
+#endif /* MULTICORN_OPTIONS_H */

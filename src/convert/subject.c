@@ -1,0 +1,174 @@
+/*
+ * subject.c
+ *	  What is being converted, as errors name it: the column, the Python type
+ *	  and the value.
+ */
+#include "convert/convert.h"
+
+#include "embed/call.h"
+#include "embed/error.h"
+#include "embed/text.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+
+/* How much of a value an error shows, in characters. */
+#define SHOWN_CHARACTERS 200
+
+/* Containers with more items than this are not written out for a message. */
+#define SHOWN_ITEMS 100
+
+/* The name of a value's type as Python's own messages have it. */
+const char *
+python_type_name(PyObject *value)
+{
+	return value == Py_None ? "None" : Py_TYPE(value)->tp_name;
+}
+
+/* The beginning of a str, with dots if it goes on; in CurrentMemoryContext. */
+static char *
+shown_start(PyObject *string)
+{
+	PyObject *start = PyUnicode_Substring(string, 0, SHOWN_CHARACTERS);
+	char	 *text;
+
+	if (start == NULL)
+	{
+		PyErr_Clear();
+		return NULL;
+	}
+	text = text_from_python_lossy(start);
+	Py_DECREF(start);
+	if (PyUnicode_GET_LENGTH(string) > SHOWN_CHARACTERS)
+		text = psprintf("%s...", text);
+	return text;
+}
+
+/* repr() of a value, shortened; NULL if it has none. Sets no exception. */
+static char *
+shown_repr(PyObject *value)
+{
+	PyObject *repr = PyObject_Repr(value);
+	char	 *text;
+
+	if (repr == NULL)
+	{
+		PyErr_Clear();
+		return NULL;
+	}
+	text = shown_start(repr);
+	Py_DECREF(repr);
+	return text;
+}
+
+/* repr() of the first characters or bytes of a long str or bytes. */
+static char *
+shown_long(PyObject *value)
+{
+	PyObject *start = PySequence_GetSlice(value, 0, SHOWN_CHARACTERS);
+	char	 *text;
+
+	if (start == NULL)
+	{
+		PyErr_Clear();
+		return NULL;
+	}
+	text = shown_repr(start);
+	Py_DECREF(start);
+	return text != NULL ? psprintf("%s...", text) : NULL;
+}
+
+/* Is it of a type whose repr() runs no code but CPython's own? */
+static bool
+has_plain_repr(PyObject *value)
+{
+	return PyLong_CheckExact(value) || PyFloat_CheckExact(value) ||
+		PyBool_Check(value) || PyUnicode_CheckExact(value) ||
+		PyBytes_CheckExact(value);
+}
+
+/* The value as a message shows it if that runs no code of others; or NULL. */
+static char *
+shown_plain(PyObject *value)
+{
+	if (!has_plain_repr(value))
+		return NULL;
+	if ((PyUnicode_Check(value) || PyBytes_Check(value)) &&
+		PyObject_Size(value) > SHOWN_CHARACTERS)
+		return shown_long(value);
+	return shown_repr(value);
+}
+
+/* The value as a message shows it, in CurrentMemoryContext; runs its repr(). */
+static char *
+shown_value(PyObject *value)
+{
+	Py_ssize_t items = 0;
+	char	  *text;
+
+	if (has_plain_repr(value))
+		text = shown_plain(value);
+	else
+	{
+		if (PyList_Check(value) || PyTuple_Check(value) ||
+			PyDict_Check(value) || PyAnySet_Check(value))
+			items = PyObject_Size(value);
+		if (items > SHOWN_ITEMS)
+			return psprintf("of %zd items", items);
+		python_enter();
+		text = shown_repr(value);
+		python_leave();
+	}
+	return text != NULL ? text : pstrdup("(not printable)");
+}
+
+/*
+ * CONTEXT of an error while a value is converted: an ErrorContextCallback,
+ * which runs no Python code of others.
+ */
+void
+conversion_context(void *argument)
+{
+	ConversionSubject *subject = argument;
+	const char		  *shown = subject->text;
+
+	if (subject->column == NULL)
+		return;
+	if (subject->value == NULL)
+		errcontext("column \"%s\"", subject->column);
+	else if (shown != NULL && pg_mbstrlen(shown) > SHOWN_CHARACTERS)
+		errcontext("column \"%s\", Python %s %.*s...", subject->column,
+				   python_type_name(subject->value),
+				   pg_mbcharcliplen(shown, strlen(shown), SHOWN_CHARACTERS),
+				   shown);
+	else if (shown != NULL || (shown = shown_plain(subject->value)) != NULL)
+		errcontext("column \"%s\", Python %s %s", subject->column,
+				   python_type_name(subject->value), shown);
+	else
+		errcontext("column \"%s\", Python %s", subject->column,
+				   python_type_name(subject->value));
+}
+
+/*
+ * Throws that a column cannot hold a value; reason completes the sentence
+ * "The value ...". A Python exception that is set is dropped.
+ */
+void
+conversion_refuse(ToDatum *self, PyObject *value, int sqlstate,
+				  const char *reason)
+{
+	const char *column = self->subject->column;
+	char	   *type = format_type_with_typemod(self->is_domain ? self->domain
+																: self->type,
+												self->typmod);
+	char	   *shown;
+
+	PyErr_Clear();
+	shown = shown_value(value);
+	ereport(ERROR, errcode(sqlstate),
+			column != NULL
+				? errmsg("column \"%s\" of type %s cannot hold Python %s %s",
+						 column, type, python_type_name(value), shown)
+				: errmsg("type %s cannot hold Python %s %s", type,
+						 python_type_name(value), shown),
+			errdetail("The value %s.", reason));
+}

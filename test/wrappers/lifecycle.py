@@ -1,0 +1,84 @@
+"""Wrappers that write down which of their methods are called, and a table to read that from.
+
+A NOTICE from a method that runs after an error could reach the client before or after the error;
+the journal keeps the order.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+
+from multicorn import ColumnDefinition, ForeignDataWrapper, Qual
+
+journal: list[str] = []
+made: Counter[str] = Counter()
+
+
+class Tracked:
+    """Numbers from 1 to the option `rows` in the column `n`; it inherits from nothing of ours.
+
+    Option `name` is how the journal calls the table, option `form` how the rows are delivered.
+    """
+
+    def __init__(self, options: dict[str, str], columns: dict[str, ColumnDefinition]) -> None:
+        name = options.get("name", "table")
+        made[name] += 1
+        self.name = f"{name} #{made[name]}"
+        self.rows = int(options.get("rows", "5"))
+        self.deliver: Callable[[], Iterable[dict[str, int]]] = getattr(
+            self, options.get("form", "generator")
+        )
+        self.note("__init__")
+
+    def note(self, event: str) -> None:
+        """Add a line to the journal."""
+        journal.append(f"{self.name}: {event}")
+
+    def execute(self, quals: list[Qual], columns: list[str]) -> Iterable[dict[str, int]]:
+        """Return the rows."""
+        self.note(" ".join(["execute", *sorted(map(str, quals))]))
+        return self.deliver()
+
+    def generator(self) -> Iterator[dict[str, int]]:
+        """Deliver the rows by a generator that has something to clean up."""
+        try:
+            for number in range(1, self.rows + 1):
+                yield {"n": number}
+        finally:
+            self.note("generator ends")
+
+    def mapped(self) -> Iterable[dict[str, int]]:
+        """Deliver them through an iterator that only refers to the generator."""
+        return map(dict, self.generator())
+
+    def all(self) -> list[dict[str, int]]:
+        """Deliver them all at once."""
+        return [{"n": number} for number in range(1, self.rows + 1)]
+
+    def nothing(self) -> None:
+        """Deliver nothing at all."""
+
+    def eager(self) -> Iterator[dict[str, int]]:
+        """Deliver them one by one, and write down each that was asked for."""
+        for number in range(1, self.rows + 1):
+            self.note(f"asked for row {number}")
+            yield {"n": number}
+
+    def end_scan(self) -> None:
+        """Write it down."""
+        self.note("end_scan")
+
+    def close(self) -> None:
+        """Write it down."""
+        self.note("close")
+
+
+class Journal(ForeignDataWrapper):
+    """What has been written down since the journal was last read; column `event`."""
+
+    def execute(self, quals: list[Qual], columns: list[str]) -> list[tuple[str]]:
+        """Return the lines, and begin a new page."""
+        events = [(event,) for event in journal]
+        journal.clear()
+        return events
