@@ -108,23 +108,24 @@ encode_with_backslashes(PyObject *string, const char *encoding)
 	return copy;
 }
 
-/* A UTF-8 text in another encoding, in CurrentMemoryContext; NULL if it has no form there. */
+/*
+ * A text in another encoding, in CurrentMemoryContext; NULL if it has no form
+ * there, or if no catalog can be read to find out.
+ */
 static char *
-convert_from_utf8(char *text)
+try_convert(char *text, int from, int to)
 {
 	int	  length = strlen(text);
 	Oid	  function = InvalidOid;
 	char *converted;
 
-	/* Outside a transaction no catalog can be read. */
 	if (IsTransactionState())
-		function = FindDefaultConversionProc(PG_UTF8, GetDatabaseEncoding());
+		function = FindDefaultConversionProc(from, to);
 	if (!OidIsValid(function))
 		return NULL;
 	converted = palloc(length * MAX_CONVERSION_GROWTH + 1);
-	if (pg_do_encoding_conversion_buf(function, PG_UTF8, GetDatabaseEncoding(),
-									  (unsigned char *) text, length,
-									  (unsigned char *) converted,
+	if (pg_do_encoding_conversion_buf(function, from, to, (unsigned char *) text,
+									  length, (unsigned char *) converted,
 									  length * MAX_CONVERSION_GROWTH + 1,
 									  true) != length)
 		return NULL;
@@ -132,8 +133,23 @@ convert_from_utf8(char *text)
 }
 
 /*
+ * Can the client show this text? PostgreSQL would raise an error about the
+ * message instead of sending it.
+ */
+static bool
+client_can_show(char *text)
+{
+	int client = pg_get_client_encoding();
+
+	return pg_is_ascii(text) || client == GetDatabaseEncoding() ||
+		client == PG_SQL_ASCII || GetDatabaseEncoding() == PG_SQL_ASCII ||
+		try_convert(text, GetDatabaseEncoding(), client) != NULL;
+}
+
+/*
  * A Python str for messages: a C string in the database's encoding, in
- * CurrentMemoryContext, with backslash escapes for what has no form there.
+ * CurrentMemoryContext, with backslash escapes for what has no form there or
+ * in the client's encoding.
  * NULL stands for NULL or None. Throws only if memory runs out.
  */
 char *
@@ -146,11 +162,9 @@ text_from_python_lossy(PyObject *string)
 	text = encode_with_backslashes(string, "utf-8");
 	if (text != NULL && GetDatabaseEncoding() != PG_UTF8 &&
 		GetDatabaseEncoding() != PG_SQL_ASCII && !pg_is_ascii(text))
-	{
-		text = convert_from_utf8(text);
-		if (text == NULL)
-			text = encode_with_backslashes(string, "ascii");
-	}
+		text = try_convert(text, PG_UTF8, GetDatabaseEncoding());
+	if (text == NULL || !client_can_show(text))
+		text = encode_with_backslashes(string, "ascii");
 	return text != NULL ? text : pstrdup("(text not available)");
 }
 

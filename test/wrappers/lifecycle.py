@@ -65,6 +65,10 @@ class Tracked:
             self.note(f"asked for row {number}")
             yield {"n": number}
 
+    def failing(self) -> list[dict[str, int]]:
+        """Fail instead."""
+        raise ValueError("no rows today")
+
     def end_scan(self) -> None:
         """Write it down."""
         self.note("end_scan")

@@ -132,6 +132,17 @@ def released() -> memoryview:
     return view
 
 
+def shown(value: object) -> str:
+    """Return how the value may begin in a message, a line for each form."""
+    texts = []
+    for write in (repr, str, lambda value: bytes(value).decode("ascii")):
+        try:
+            texts.append(write(value)[:20])
+        except Exception:
+            continue
+    return "\n".join(text if text.isascii() and text.isprintable() else "" for text in texts)
+
+
 NAMES: dict[str, Any] = {
     **{name: value for name, value in globals().items() if not name.startswith("_")},
     "Decimal": decimal.Decimal,

@@ -14,7 +14,7 @@ SET bytea_output = hex;
 SET extra_float_digits = 1;
 CREATE SERVER values_test FOREIGN DATA WRAPPER multicorn;
 
--- What an error that was caught says, other than its message.
+-- Which of column, Python type and value an error does not name; '' if it names them all.
 CREATE FUNCTION lacks_of(told text, python text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	kind text;
@@ -24,17 +24,18 @@ BEGIN
 	EXECUTE format(
 		'CREATE FOREIGN TABLE about (kind text OPTIONS (python %L), shown text OPTIONS (python %L))'
 		' SERVER values_test OPTIONS (wrapper ''values.Given'')',
-		format('type(%s).__name__', python),
-		format('ascii(%s)[1:20].strip("''")', python));
+		format('type(%s).__name__', python), format('shown(%s)', python));
 	SELECT * FROM about INTO kind, shown;
 	DROP FOREIGN TABLE about;
 	IF position('column "value"' IN told) = 0 THEN
 		lacks := ' (does not name the column)';
 	END IF;
 	IF position(kind IN told) = 0 THEN
-		lacks := lacks || ' (does not name the type ' || kind || ')';
+		lacks := lacks || format(' (does not name the type %s)', kind);
 	END IF;
-	IF shown NOT LIKE '%\\%' AND position(shown IN told) = 0 THEN
+	IF NOT EXISTS (
+		SELECT FROM string_to_table(shown, E'\n') AS form WHERE position(form IN told) > 0
+	) THEN
 		lacks := lacks || ' (does not show the value)';
 	END IF;
 	RETURN lacks;
