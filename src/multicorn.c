@@ -61,8 +61,11 @@ check_virtualenv(char **newval, void **extra, GucSource source)
 
 	if (!interpreter_virtualenv_is_fixed() || strcmp(*newval, current) == 0)
 		return true;
-	GUC_check_errdetail("Python already runs in this session, with virtual environment \"%s\".",
-						current);
+	if (current[0] == '\0')
+		GUC_check_errdetail("Python already runs in this session, without a virtual environment.");
+	else
+		GUC_check_errdetail("Python already runs in this session, with virtual environment \"%s\".",
+							current);
 	GUC_check_errhint("Set it before the first use of a foreign table, or for new sessions with ALTER DATABASE, ALTER ROLE or ALTER SYSTEM.");
 	return false;
 }

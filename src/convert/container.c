@@ -26,7 +26,7 @@ static int
 class_has_method(PyObject *value, const char *name)
 {
 	PyObject *attribute = python_method((PyObject *) Py_TYPE(value), name);
-	int		  result;
+	int result;
 
 	if (attribute == NULL)
 		return -1;
@@ -41,7 +41,7 @@ bool
 is_mapping(PyObject *value)
 {
 	PyObject *method;
-	int		  found;
+	int found;
 
 	if (PyDict_Check(value))
 		return true;
@@ -90,12 +90,12 @@ mapping_get(PyObject *mapping, PyObject *key)
 /* An array under construction: its shape, and its elements in order. */
 typedef struct ArrayShape
 {
-	int	   ndim;
-	int	   dims[MAXDIM];
-	int	   count;
-	int	   capacity;
+	int ndim;
+	int dims[MAXDIM];
+	int count;
+	int capacity;
 	Datum *values;
-	bool  *nulls;
+	bool *nulls;
 } ArrayShape;
 
 /* Does this value make a dimension of its own? */
@@ -177,7 +177,7 @@ static Datum
 array_to_datum(ToDatum *self, PyObject *value)
 {
 	ArrayShape shape = {.capacity = 16};
-	int		   lower_bounds[MAXDIM] = {1, 1, 1, 1, 1, 1};
+	int lower_bounds[MAXDIM] = {1, 1, 1, 1, 1, 1};
 
 	if (!PyList_Check(value) && !PyTuple_Check(value))
 		return to_datum_by_text(self, value);
@@ -248,7 +248,7 @@ fill_from_mapping(ToDatum *self, PyObject *value, Datum *values, bool *nulls)
 static void
 fill_from_sequence(ToDatum *self, PyObject *value, Datum *values, bool *nulls)
 {
-	PyObject  *items = items_of(value);
+	PyObject *items = items_of(value);
 	Py_ssize_t next = 0;
 	Py_ssize_t width = 0;
 
@@ -272,9 +272,9 @@ fill_from_sequence(ToDatum *self, PyObject *value, Datum *values, bool *nulls)
 static Datum
 composite_to_datum(ToDatum *self, PyObject *value)
 {
-	int	   natts = self->tupdesc->natts;
+	int natts = self->tupdesc->natts;
 	Datum *values;
-	bool  *nulls;
+	bool *nulls;
 
 	values = palloc(natts * sizeof(Datum));
 	nulls = palloc(natts * sizeof(bool));
@@ -317,9 +317,9 @@ prepare_composite(ToDatum *self)
 typedef struct ArrayCursor
 {
 	ToPython *element;
-	Datum	 *values;
-	bool	 *nulls;
-	int		  next;
+	Datum *values;
+	bool *nulls;
+	int next;
 } ArrayCursor;
 
 /*
@@ -329,7 +329,7 @@ typedef struct ArrayCursor
 static PyObject *
 make_list(ArrayCursor *cursor, int ndim, const int *dims)
 {
-	PyObject  *list = PyList_New(dims[0]);
+	PyObject *list = PyList_New(dims[0]);
 	Reference *held = reference_create(list);
 
 	for (int i = 0; list != NULL && i < dims[0]; i++)
@@ -358,9 +358,9 @@ make_list(ArrayCursor *cursor, int ndim, const int *dims)
 static PyObject *
 array_to_python(ToPython *self, Datum datum)
 {
-	ArrayType  *array = DatumGetArrayTypeP(datum);
+	ArrayType *array = DatumGetArrayTypeP(datum);
 	ArrayCursor cursor = {.element = self->element};
-	int			count;
+	int count;
 
 	if (ARR_NDIM(array) == 0)
 		return PyList_New(0);
@@ -407,15 +407,15 @@ static PyObject *
 composite_to_python(ToPython *self, Datum datum)
 {
 	HeapTupleHeader header = DatumGetHeapTupleHeader(datum);
-	TupleDesc		tupdesc =
+	TupleDesc tupdesc =
 		lookup_rowtype_tupdesc_copy(HeapTupleHeaderGetTypeId(header),
 									HeapTupleHeaderGetTypMod(header));
 	HeapTupleData tuple = {
 		.t_len = HeapTupleHeaderGetDatumLength(header),
 		.t_data = header,
 	};
-	Datum	 *values = palloc(tupdesc->natts * sizeof(Datum));
-	bool	 *nulls = palloc(tupdesc->natts * sizeof(bool));
+	Datum *values = palloc(tupdesc->natts * sizeof(Datum));
+	bool *nulls = palloc(tupdesc->natts * sizeof(bool));
 	PyObject *dict = reference_own(PyDict_New());
 
 	heap_deform_tuple(&tuple, tupdesc, values, nulls);
@@ -436,10 +436,10 @@ composite_to_python(ToPython *self, Datum datum)
 static bool
 is_hstore(Oid type, Oid *namespace)
 {
-	HeapTuple	 tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	HeapTuple tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
 	Form_pg_type form;
-	bool		 named_so;
-	char		*extension;
+	bool named_so;
+	char *extension;
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for type %u", type);
@@ -481,9 +481,9 @@ static Datum
 hstore_to_datum(ToDatum *self, PyObject *value)
 {
 	PyObject *keys;
-	int		  count;
-	Datum	 *datums[2];
-	bool	 *nulls[2];
+	int count;
+	Datum *datums[2];
+	bool *nulls[2];
 
 	if (PyUnicode_Check(value) || !is_mapping(value))
 		return to_datum_by_text(self, value);

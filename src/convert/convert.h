@@ -18,9 +18,9 @@
 /* What is being converted, for the CONTEXT of errors. */
 typedef struct ConversionSubject
 {
-	const char			*column; /* or NULL */
-	PyObject			*value;	 /* borrowed, or NULL */
-	const char			*text; /* what its input function is given, or NULL */
+	const char *column; /* or NULL */
+	PyObject *value;	/* borrowed, or NULL */
+	const char *text;	/* what its input function is given, or NULL */
 	ErrorContextCallback callback;
 } ConversionSubject;
 
@@ -31,25 +31,25 @@ typedef Datum (*ToDatumFunction)(ToDatum *self, PyObject *value);
 
 struct ToDatum
 {
-	ToDatumFunction	   convert;
+	ToDatumFunction convert;
 	ConversionSubject *subject;
-	Oid				   type; /* a domain's base type */
-	int32			   typmod;
-	FmgrInfo		   input; /* the type's input function */
-	Oid				   ioparam;
-	bool			   is_domain;
-	ToDatumFunction	   convert_base; /* the domain's, below its constraints */
-	Oid				   domain;
-	void			  *domain_cache;
-	ToDatum		**parts;   /* array: the element; composite: per attribute */
-	TupleDesc	  tupdesc; /* composite */
-	PyObject	**names;   /* composite: of the attributes, interned */
-	int16		  typlen;  /* array: of the element */
-	bool		  typbyval;
-	char		  typalign;
-	bool		  only_lists_nest; /* array: a tuple is an element */
-	FmgrInfo	  function;		   /* hstore: makes one of two arrays */
-	char		 *buffer;		   /* for short values, or NULL; see below */
+	Oid type; /* a domain's base type */
+	int32 typmod;
+	FmgrInfo input; /* the type's input function */
+	Oid ioparam;
+	bool is_domain;
+	ToDatumFunction convert_base; /* the domain's, below its constraints */
+	Oid domain;
+	void *domain_cache;
+	ToDatum **parts;   /* array: the element; composite: per attribute */
+	TupleDesc tupdesc; /* composite */
+	PyObject **names;  /* composite: of the attributes, interned */
+	int16 typlen;	   /* array: of the element */
+	bool typbyval;
+	char typalign;
+	bool only_lists_nest; /* array: a tuple is an element */
+	FmgrInfo function;	  /* hstore: makes one of two arrays */
+	char *buffer;		  /* for short values, or NULL; see below */
 	MemoryContext context;
 };
 
@@ -70,19 +70,19 @@ typedef PyObject *(*ToPythonFunction)(ToPython *self, Datum datum);
 struct ToPython
 {
 	ToPythonFunction convert;
-	Oid				 type;
-	FmgrInfo		 output;  /* the type's output function */
-	ToPython		*element; /* array */
-	int16			 typlen;
-	bool			 typbyval;
-	char			 typalign;
-	FmgrInfo		 function; /* hstore: its pairs as an array */
-	MemoryContext	 context;
+	Oid type;
+	FmgrInfo output;   /* the type's output function */
+	ToPython *element; /* array */
+	int16 typlen;
+	bool typbyval;
+	char typalign;
+	FmgrInfo function; /* hstore: its pairs as an array */
+	MemoryContext context;
 };
 
 /* subject.c */
 extern const char *python_type_name(PyObject *value);
-extern void		   conversion_context(void *argument);
+extern void conversion_context(void *argument);
 MULTICORN_NORETURN extern void
 conversion_refuse(ToDatum *self, PyObject *value, int sqlstate,
 				  const char *reason);
@@ -90,22 +90,22 @@ conversion_refuse(ToDatum *self, PyObject *value, int sqlstate,
 /* to_datum.c */
 extern ToDatum *to_datum_create(Oid type, int32 typmod, bool as_text,
 								ConversionSubject *subject);
-extern Datum	to_datum_null(ToDatum *self);
-extern Datum	to_datum_by_text(ToDatum *self, PyObject *value);
+extern Datum to_datum_null(ToDatum *self);
+extern Datum to_datum_by_text(ToDatum *self, PyObject *value);
 
 /* to_python.c */
 extern ToPython *to_python_create(Oid type, bool as_text);
 extern PyObject *to_python(ToPython *self, Datum datum, bool isnull);
 
 /* datetime.c */
-extern ToDatumFunction	datetime_to_datum(Oid type);
+extern ToDatumFunction datetime_to_datum(Oid type);
 extern ToPythonFunction datetime_to_python(Oid type);
-extern PyObject		   *datetime_isoformat(PyObject *value);
+extern PyObject *datetime_isoformat(PyObject *value);
 
 /* container.c */
-extern bool		 container_to_datum(ToDatum *self);
-extern bool		 container_to_python(ToPython *self);
-extern bool		 is_mapping(PyObject *value);
+extern bool container_to_datum(ToDatum *self);
+extern bool container_to_python(ToPython *self);
+extern bool is_mapping(PyObject *value);
 extern PyObject *mapping_get(PyObject *mapping, PyObject *key);
 
 /* row.c */

@@ -106,7 +106,7 @@ static bool
 utc_offset_of(PyObject *value, PyObject *tzinfo, int64 *offset)
 {
 	PyObject *delta;
-	bool	  known;
+	bool known;
 
 	*offset = 0;
 	if (tzinfo == PyDateTime_TimeZone_UTC)
@@ -164,7 +164,7 @@ static Datum
 timestamptz_to_datum(ToDatum *self, PyObject *value)
 {
 	TimestampTz timestamp;
-	int64		offset;
+	int64 offset;
 
 	if (!PyDateTime_Check(value))
 		return to_datum_by_text(self, value);
@@ -190,7 +190,7 @@ static Datum
 timetz_to_datum(ToDatum *self, PyObject *value)
 {
 	TimeTzADT *time;
-	int64	   offset;
+	int64 offset;
 
 	if (!PyTime_Check(value) ||
 		!utc_offset_of(value, PyDateTime_TIME_GET_TZINFO(value), &offset))
@@ -275,11 +275,11 @@ date_to_python(ToPython *self, Datum datum)
 static PyObject *
 timestamp_parts_to_python(Timestamp timestamp, PyObject *tzinfo)
 {
-	int64	  days = timestamp / USECS_PER_DAY;
-	int64	  time = timestamp % USECS_PER_DAY;
-	int		  year;
-	int		  month;
-	int		  day;
+	int64 days = timestamp / USECS_PER_DAY;
+	int64 time = timestamp % USECS_PER_DAY;
+	int year;
+	int month;
+	int day;
 	ClockTime clock;
 
 	if (time < 0)
@@ -333,10 +333,10 @@ static PyObject *
 timetz_to_python(ToPython *self, Datum datum)
 {
 	TimeTzADT *time = DatumGetTimeTzADTP(datum);
-	PyObject  *offset = PyDelta_FromDSU(0, -time->zone, 0);
-	PyObject  *tzinfo = offset != NULL ? PyTimeZone_FromOffset(offset) : NULL;
-	PyObject  *result = tzinfo != NULL ? clock_to_python(time->time, tzinfo)
-									   : NULL;
+	PyObject *offset = PyDelta_FromDSU(0, -time->zone, 0);
+	PyObject *tzinfo = offset != NULL ? PyTimeZone_FromOffset(offset) : NULL;
+	PyObject *result = tzinfo != NULL ? clock_to_python(time->time, tzinfo)
+									  : NULL;
 
 	Py_XDECREF(offset);
 	Py_XDECREF(tzinfo);
@@ -348,8 +348,8 @@ static PyObject *
 interval_to_python(ToPython *self, Datum datum)
 {
 	Interval *interval = DatumGetIntervalP(datum);
-	int64	  days = interval->day + interval->time / USECS_PER_DAY;
-	int64	  time = interval->time % USECS_PER_DAY;
+	int64 days = interval->day + interval->time / USECS_PER_DAY;
+	int64 time = interval->time % USECS_PER_DAY;
 	PyObject *delta;
 
 	if (!interval_is_finite(interval) || interval->month != 0 ||
@@ -366,8 +366,8 @@ interval_to_python(ToPython *self, Datum datum)
 
 typedef struct DatetimeConverter
 {
-	Oid				 type;
-	ToDatumFunction	 to_datum;
+	Oid type;
+	ToDatumFunction to_datum;
 	ToPythonFunction to_python;
 } DatetimeConverter;
 

@@ -19,25 +19,25 @@
 /* One needed column. */
 typedef struct ColumnReader
 {
-	ToDatum	   *converter;
-	int			attribute; /* index in the slot */
-	int			item;	   /* index in a row that is a sequence */
-	PyObject   *name;	   /* interned key in a row that is a mapping */
-	Py_ssize_t	position;  /* where the last dict had the name */
-	int			searches;  /* how often that was not so */
+	ToDatum *converter;
+	int attribute;		 /* index in the slot */
+	int item;			 /* index in a row that is a sequence */
+	PyObject *name;		 /* interned key in a row that is a mapping */
+	Py_ssize_t position; /* where the last dict had the name */
+	int searches;		 /* how often that was not so */
 	const char *column;
 } ColumnReader;
 
 struct RowReader
 {
 	ConversionSubject subject;
-	int				  width; /* columns of the table, without dropped ones */
-	int				  count; /* needed columns */
-	ColumnReader	 *columns;
-	Reference		 *row;	/* the row being converted */
-	Reference		 *item; /* and the item of it, if it is not borrowed */
-	Reference		 *type; /* what rows that are no dict were last ... */
-	bool			  type_is_mapping; /* ... and what that means */
+	int width; /* columns of the table, without dropped ones */
+	int count; /* needed columns */
+	ColumnReader *columns;
+	Reference *row;		  /* the row being converted */
+	Reference *item;	  /* and the item of it, if it is not borrowed */
+	Reference *type;	  /* what rows that are no dict were last ... */
+	bool type_is_mapping; /* ... and what that means */
 };
 
 /* Fills a ColumnReader for an attribute. */
@@ -46,8 +46,8 @@ prepare_column(RowReader *reader, Form_pg_attribute attribute, int item,
 			   bool as_text)
 {
 	ColumnReader *column = &reader->columns[reader->count++];
-	PyObject	 *name = text_to_python(NameStr(attribute->attname),
-										strlen(NameStr(attribute->attname)));
+	PyObject *name = text_to_python(NameStr(attribute->attname),
+									strlen(NameStr(attribute->attname)));
 
 	PyUnicode_InternInPlace(&name);
 	column->name = reference_own(name);
@@ -172,7 +172,7 @@ static void
 search_position(ColumnReader *column, PyObject *row)
 {
 	Py_ssize_t position = 0;
-	PyObject  *key;
+	PyObject *key;
 
 	column->searches++;
 	column->position = 0;
@@ -189,8 +189,8 @@ static inline PyObject *
 dict_get(ColumnReader *column, PyObject *row)
 {
 	Py_ssize_t position = column->position;
-	PyObject  *key;
-	PyObject  *value;
+	PyObject *key;
+	PyObject *value;
 
 	if (likely(PyDict_Next(row, &position, &key, &value) && key == column->name))
 		return Py_NewRef(value);
@@ -289,8 +289,8 @@ void
 row_read(RowReader *reader, PyObject *row, TupleTableSlot *slot)
 {
 	ErrorContextCallback *callback = &reader->subject.callback;
-	Datum				 *values = slot->tts_values;
-	bool				 *nulls = slot->tts_isnull;
+	Datum *values = slot->tts_values;
+	bool *nulls = slot->tts_isnull;
 
 	Py_XDECREF(reader->row->object); /* of a row that was refused */
 	reader->row->object = row;

@@ -29,7 +29,7 @@ static char *
 shown_start(PyObject *string)
 {
 	PyObject *start = PyUnicode_Substring(string, 0, SHOWN_CHARACTERS);
-	char	 *text;
+	char *text;
 
 	if (start == NULL)
 	{
@@ -48,7 +48,7 @@ static char *
 shown_repr(PyObject *value)
 {
 	PyObject *repr = PyObject_Repr(value);
-	char	 *text;
+	char *text;
 
 	if (repr == NULL)
 	{
@@ -65,7 +65,7 @@ static char *
 shown_long(PyObject *value)
 {
 	PyObject *start = PySequence_GetSlice(value, 0, SHOWN_CHARACTERS);
-	char	 *text;
+	char *text;
 
 	if (start == NULL)
 	{
@@ -103,7 +103,7 @@ static char *
 shown_value(PyObject *value)
 {
 	Py_ssize_t items = 0;
-	char	  *text;
+	char *text;
 
 	if (has_plain_repr(value))
 		text = shown_plain(value);
@@ -129,7 +129,7 @@ void
 conversion_context(void *argument)
 {
 	ConversionSubject *subject = argument;
-	const char		  *shown = subject->text;
+	const char *shown = subject->text;
 
 	if (subject->column == NULL)
 		return;
@@ -157,10 +157,10 @@ conversion_refuse(ToDatum *self, PyObject *value, int sqlstate,
 				  const char *reason)
 {
 	const char *column = self->subject->column;
-	char	   *type = format_type_with_typemod(self->is_domain ? self->domain
-																: self->type,
-												self->typmod);
-	char	   *shown;
+	char *type = format_type_with_typemod(self->is_domain ? self->domain
+														  : self->type,
+										  self->typmod);
+	char *shown;
 
 	PyErr_Clear();
 	shown = shown_value(value);

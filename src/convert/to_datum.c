@@ -156,7 +156,7 @@ static Datum
 text_to_datum(ToDatum *self, PyObject *value)
 {
 	const char *text = NULL;
-	Size		length;
+	Size length;
 
 	if (likely(PyUnicode_Check(value)))
 		text = text_of_ascii(value, &length);
@@ -171,7 +171,7 @@ text_to_datum(ToDatum *self, PyObject *value)
 static Datum
 name_to_datum(ToDatum *self, PyObject *value)
 {
-	Size		length;
+	Size length;
 	const char *text = readable_characters_of(value, &length);
 
 	if (length >= NAMEDATALEN)
@@ -192,7 +192,7 @@ is_octal_escape(const char *text)
 static Datum
 char_to_datum(ToDatum *self, PyObject *value)
 {
-	Size		length;
+	Size length;
 	const char *text = readable_characters_of(value, &length);
 
 	if (length > 1 && !is_octal_escape(text))
@@ -206,7 +206,7 @@ static Datum
 bytea_to_datum(ToDatum *self, PyObject *value)
 {
 	const char *text;
-	Size		length;
+	Size length;
 
 	if (PyUnicode_Check(value))
 	{
@@ -330,7 +330,7 @@ integer_of(ToDatum *self, PyObject *value, int64 min, int64 max, int64 *result)
 	static Datum name(ToDatum *self, PyObject *value) \
 	{ \
 		int64 integer; \
-		int	  overflow; \
+		int overflow; \
 \
 		if (likely(PyLong_CheckExact(value))) \
 		{ \
@@ -403,8 +403,8 @@ static Datum
 numeric_to_datum(ToDatum *self, PyObject *value)
 {
 	PyObject *string;
-	int64	  integer;
-	int		  overflow;
+	int64 integer;
+	int overflow;
 
 	if (PyUnicode_Check(value) || is_bytes(value))
 		return to_datum_by_text(self, value);
@@ -434,7 +434,7 @@ uuid_class(void)
 static Datum
 uuid_to_datum(ToDatum *self, PyObject *value)
 {
-	PyObject  *bytes;
+	PyObject *bytes;
 	pg_uuid_t *uuid;
 
 	if (!PyObject_TypeCheck(value, (PyTypeObject *) uuid_class()))
@@ -452,7 +452,7 @@ uuid_to_datum(ToDatum *self, PyObject *value)
 
 typedef struct ScalarConverter
 {
-	Oid				type;
+	Oid type;
 	ToDatumFunction convert;
 } ScalarConverter;
 
@@ -539,7 +539,7 @@ to_datum_create(Oid type, int32 typmod, bool as_text,
 				ConversionSubject *subject)
 {
 	ToDatum *self = palloc0(sizeof(ToDatum));
-	Oid		 input;
+	Oid input;
 
 	self->subject = subject;
 	self->typmod = typmod;

@@ -64,7 +64,7 @@ float8_to_python(ToPython *self, Datum datum)
 static PyObject *
 text_form_to_python(ToPython *self, Datum datum)
 {
-	char	 *text = OutputFunctionCall(&self->output, datum);
+	char *text = OutputFunctionCall(&self->output, datum);
 	PyObject *string = text_to_python(text, strlen(text));
 
 	pfree(text);
@@ -110,7 +110,7 @@ static PyObject *
 bpchar_to_python(ToPython *self, Datum datum)
 {
 	BpChar *value = DatumGetBpCharPP(datum);
-	char   *text = VARDATA_ANY(value);
+	char *text = VARDATA_ANY(value);
 
 	return text_to_python(text, bpchartruelen(text, VARSIZE_ANY_EXHDR(value)));
 }
@@ -130,8 +130,8 @@ uuid_to_python(ToPython *self, Datum datum)
 {
 	static PyObject *class = NULL;
 	static PyObject *keywords = NULL;
-	PyObject		*bytes;
-	PyObject		*result;
+	PyObject *bytes;
+	PyObject *result;
 
 	if (class == NULL)
 		class = interpreter_import("uuid", "UUID");
@@ -150,7 +150,7 @@ uuid_to_python(ToPython *self, Datum datum)
 
 typedef struct ScalarConverter
 {
-	Oid				 type;
+	Oid type;
 	ToPythonFunction convert;
 } ScalarConverter;
 
@@ -184,8 +184,8 @@ ToPython *
 to_python_create(Oid type, bool as_text)
 {
 	ToPython *self = palloc0(sizeof(ToPython));
-	Oid		  output;
-	bool	  is_varlena;
+	Oid output;
+	bool is_varlena;
 
 	self->type = getBaseType(type);
 	self->context = CurrentMemoryContext;

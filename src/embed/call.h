@@ -20,16 +20,16 @@ extern volatile sig_atomic_t boundary_pending;
 /* What is being done for whom, as the CONTEXT of an error names it. */
 typedef struct CallSite
 {
-	const char			*subject; /* such as: foreign table "t" */
-	const char			*method;  /* such as: execute */
+	const char *subject; /* such as: foreign table "t" */
+	const char *method;	 /* such as: execute */
 	ErrorContextCallback callback;
 } CallSite;
 
-extern void		 call_site_context(void *argument);
-extern void		 boundary_settle(void);
+extern void call_site_context(void *argument);
+extern void boundary_settle(void);
 extern PyObject *python_call(PyObject *callable, PyObject *const *arguments,
 							 size_t count, PyObject *keywords);
-extern void		 python_call_cleanup(PyObject *callable);
+extern void python_call_cleanup(PyObject *callable);
 extern PyObject *python_method(PyObject *object, const char *name);
 
 /* Errors thrown from here on name this subject and method. */

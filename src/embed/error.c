@@ -16,17 +16,17 @@
 #include "embed/text.h"
 #include "utils/memutils.h"
 
-bool	  error_show_traceback = true;
+bool error_show_traceback = true;
 PyObject *error_interrupt_type = NULL;
 
 /* The error that waits for the boundary, in a context of its own. */
-static ErrorData	*kept = NULL;
+static ErrorData *kept = NULL;
 static MemoryContext kept_context = NULL;
 
 /* What PostgreSQL says about an exception; strings in CurrentMemoryContext. */
 typedef struct ExceptionReport
 {
-	int	  sqlstate;
+	int sqlstate;
 	char *message;
 	char *detail;
 	char *hint;
@@ -62,8 +62,8 @@ bool
 error_guard(void (*function)(void *), void *argument)
 {
 	MemoryContext caller_context = CurrentMemoryContext;
-	uint32		  interrupt_holdoff = InterruptHoldoffCount;
-	uint32		  cancel_holdoff = QueryCancelHoldoffCount;
+	uint32 interrupt_holdoff = InterruptHoldoffCount;
+	uint32 cancel_holdoff = QueryCancelHoldoffCount;
 
 	if (kept != NULL)
 	{
@@ -100,7 +100,7 @@ void
 error_keep_fatal(const char *message, const char *detail, const char *hint)
 {
 	MemoryContext old = MemoryContextSwitchTo(kept_error_context());
-	ErrorData	 *error = palloc0(sizeof(ErrorData));
+	ErrorData *error = palloc0(sizeof(ErrorData));
 
 	error->elevel = FATAL;
 	error->sqlerrcode = ERRCODE_FDW_ERROR;
@@ -167,7 +167,7 @@ static void
 describe(PyObject *exception, ExceptionReport *report)
 {
 	PyObject *fields = NULL;
-	char	 *sqlstate;
+	char *sqlstate;
 
 	memset(report, 0, sizeof(*report));
 	if (interpreter_functions.describe != NULL)
@@ -243,9 +243,9 @@ throw_interrupt(void)
 void
 python_throw(void)
 {
-	PyObject	   *exception = exception_take();
+	PyObject *exception = exception_take();
 	ExceptionReport report;
-	bool			interrupted;
+	bool interrupted;
 
 	if (exception == NULL)
 	{
@@ -274,7 +274,7 @@ python_throw(void)
 void
 python_warn(void)
 {
-	PyObject	   *exception = exception_take();
+	PyObject *exception = exception_take();
 	ExceptionReport report;
 
 	if (exception == NULL)

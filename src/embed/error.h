@@ -14,7 +14,7 @@ extern bool error_show_traceback;
 extern PyObject *error_interrupt_type;
 
 MULTICORN_NORETURN extern void python_throw(void);
-extern void					   python_warn(void);
+extern void python_warn(void);
 extern bool error_guard(void (*function)(void *), void *argument);
 extern void
 error_keep_fatal(const char *message, const char *detail, const char *hint);

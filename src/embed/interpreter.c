@@ -38,7 +38,7 @@ typedef struct FunctionSlot
 {
 	const char *module;
 	const char *name;
-	PyObject  **slot;
+	PyObject **slot;
 } FunctionSlot;
 
 static const FunctionSlot slots[] = {
@@ -67,7 +67,7 @@ static bool python_path_used = false;
 /* The libpython3 libraries that are mapped into this process. */
 typedef struct MappedPythons
 {
-	int	 count;
+	int count;
 	char names[2][MAXPGPATH];
 } MappedPythons;
 
@@ -76,7 +76,7 @@ static int
 count_python(struct dl_phdr_info *info, size_t size, void *argument)
 {
 	MappedPythons *pythons = argument;
-	const char	  *name = strrchr(info->dlpi_name, '/');
+	const char *name = strrchr(info->dlpi_name, '/');
 
 	name = name != NULL ? name + 1 : info->dlpi_name;
 	/* libpython3.so is the stable ABI's forwarder, not an interpreter. */
@@ -150,8 +150,8 @@ static void
 start_alone(void)
 {
 	PyPreConfig preconfig;
-	PyConfig	config;
-	PyStatus	status;
+	PyConfig config;
+	PyStatus status;
 
 	PyPreConfig_InitIsolatedConfig(&preconfig);
 	preconfig.utf8_mode = 1;
@@ -192,8 +192,8 @@ static const char *
 package_place(void)
 {
 	Dl_info info;
-	char	library[PATH_MAX];
-	char   *slash;
+	char library[PATH_MAX];
+	char *slash;
 
 	if (dladdr((void *) package_place, &info) == 0 ||
 		realpath(info.dli_fname, library) == NULL ||

@@ -28,13 +28,13 @@
 
 typedef struct SignalHandler
 {
-	int				 signal;
+	int signal;
 	struct sigaction saved;
-	bool			 replaced;
+	bool replaced;
 } SignalHandler;
 
 bool interrupt_handlers_installed = false;
-int	 interrupt_holds = 0;
+int interrupt_holds = 0;
 
 static SignalHandler handlers[] = {
 	{.signal = SIGINT},

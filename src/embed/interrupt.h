@@ -12,11 +12,11 @@ extern bool interrupt_handlers_installed;
 /* How many open scans keep the handlers in place between their rows. */
 extern int interrupt_holds;
 
-extern void		 interrupt_start(void);
-extern void		 interrupt_install(void);
-extern void		 interrupt_restore(void);
-extern void		 interrupt_reset(void);
+extern void interrupt_start(void);
+extern void interrupt_install(void);
+extern void interrupt_restore(void);
+extern void interrupt_reset(void);
 extern PyObject *interrupt_check(void);
-extern bool		 interrupt_on_main_thread(void);
+extern bool interrupt_on_main_thread(void);
 
 #endif /* MULTICORN_INTERRUPT_H */

@@ -17,7 +17,7 @@
 /* A message on its way to the client and the server log. */
 typedef struct Message
 {
-	int		  elevel;
+	int elevel;
 	PyObject *message;
 	PyObject *detail;
 	PyObject *hint;
@@ -38,14 +38,14 @@ require_main_thread(void)
 static void
 emit_message(void *argument)
 {
-	Message		 *message = argument;
+	Message *message = argument;
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "multicorn message",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	char		 *text = text_from_python_lossy(message->message);
-	char		 *detail = text_from_python_lossy(message->detail);
-	char		 *hint = text_from_python_lossy(message->hint);
+	char *text = text_from_python_lossy(message->message);
+	char *detail = text_from_python_lossy(message->detail);
+	char *hint = text_from_python_lossy(message->hint);
 
 	if (message->elevel >= FATAL)
 		error_keep_fatal(text, detail, hint);

@@ -13,16 +13,16 @@
  */
 typedef struct Reference
 {
-	PyObject			 *object; /* may be NULL */
-	struct Reference	 *next;	  /* in the list of those to be released */
+	PyObject *object;		/* may be NULL */
+	struct Reference *next; /* in the list of those to be released */
 	MemoryContextCallback callback;
 } Reference;
 
 extern bool references_pending;
 
 extern Reference *reference_create(PyObject *object);
-extern PyObject	 *reference_own(PyObject *object);
-extern void		  reference_release_later(PyObject *object);
-extern void		  references_release_pending(void);
+extern PyObject *reference_own(PyObject *object);
+extern void reference_release_later(PyObject *object);
+extern void references_release_pending(void);
 
 #endif /* MULTICORN_REFERENCE_H */

@@ -52,7 +52,7 @@ const char *
 text_from_python(PyObject *string, Size *length)
 {
 	const char *text;
-	Py_ssize_t	size;
+	Py_ssize_t size;
 
 	if (PyUnicode_IS_COMPACT_ASCII(string))
 	{
@@ -92,7 +92,7 @@ encode_with_backslashes(PyObject *string, const char *encoding)
 {
 	PyObject *bytes = PyUnicode_AsEncodedString(string, encoding,
 												"backslashreplace");
-	char	 *copy;
+	char *copy;
 
 	if (bytes == NULL)
 	{
@@ -115,8 +115,8 @@ encode_with_backslashes(PyObject *string, const char *encoding)
 static char *
 try_convert(char *text, int from, int to)
 {
-	int	  length = strlen(text);
-	Oid	  function = InvalidOid;
+	int length = strlen(text);
+	Oid function = InvalidOid;
 	char *converted;
 
 	if (IsTransactionState())
@@ -175,7 +175,7 @@ text_from_python_lossy(PyObject *string)
 PyObject *
 text_to_python(const char *text, Size length)
 {
-	PyObject   *string;
+	PyObject *string;
 	const char *utf8 = text;
 
 	if (GetDatabaseEncoding() == PG_SQL_ASCII)

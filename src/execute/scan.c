@@ -28,11 +28,11 @@
 /* A scan that has something to undo. Lives in TopMemoryContext. */
 typedef struct OpenScan
 {
-	dlist_node		 node;
+	dlist_node node;
 	SubTransactionId subtransaction; /* the one that began the scan */
-	Instance		*instance;		 /* pinned, or NULL */
-	PyObject		*iterator; /* NULL before the first fetch and at the end */
-	bool end_scan_due;		   /* execute() was called, end_scan() was not */
+	Instance *instance;				 /* pinned, or NULL */
+	PyObject *iterator; /* NULL before the first fetch and at the end */
+	bool end_scan_due;	/* execute() was called, end_scan() was not */
 	bool holds_interrupts;
 	struct MulticornScan *scan; /* the executor's side, NULL once orphaned */
 } OpenScan;
@@ -41,26 +41,26 @@ typedef struct OpenScan
 typedef struct ScanQual
 {
 	QualDescription description;
-	PyObject	   *field_name;
+	PyObject *field_name;
 	PyObject *operator;
-	PyObject  *collation;
-	ToPython  *converter;
+	PyObject *collation;
+	ToPython *converter;
 	ExprState *operand; /* NULL for a constant */
 } ScanQual;
 
 /* The state of a scan in the executor. */
 typedef struct MulticornScan
 {
-	OpenScan	 *open;
-	CallSite	  site;
-	iternextfunc  next;		/* of the iterator */
-	bool		  prepared; /* what lasts as long as the scan is made */
-	bool		  started;	/* a row has been asked for */
-	RowReader	 *reader;
-	PyObject	 *columns; /* list of str; each execute() gets a copy */
-	int			  qual_count;
-	ScanQual	 *quals;
-	List		 *operands;		   /* ExprStates of fdw_exprs */
+	OpenScan *open;
+	CallSite site;
+	iternextfunc next; /* of the iterator */
+	bool prepared;	   /* what lasts as long as the scan is made */
+	bool started;	   /* a row has been asked for */
+	RowReader *reader;
+	PyObject *columns; /* list of str; each execute() gets a copy */
+	int qual_count;
+	ScanQual *quals;
+	List *operands;				   /* ExprStates of fdw_exprs */
 	MemoryContext context;		   /* as long as the scan */
 	MemoryContext execute_context; /* as long as one execute() */
 	MemoryContextCallback callback;
@@ -134,7 +134,7 @@ call_owned(CallSite *site, const char *method, PyObject *callable)
 static void
 finish_rows(MulticornScan *scan)
 {
-	OpenScan	 *open = scan->open;
+	OpenScan *open = scan->open;
 	MemoryContext old;
 
 	if (open->iterator == NULL && !open->end_scan_due)
@@ -284,9 +284,9 @@ scan_listen(void)
 void
 multicornBeginForeignScan(ForeignScanState *node, int eflags)
 {
-	ForeignScan	  *plan = (ForeignScan *) node->ss.ps.plan;
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	MulticornScan *scan;
-	OpenScan	  *open;
+	OpenScan *open;
 
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
@@ -368,14 +368,14 @@ column_names(TupleDesc tupdesc, Bitmapset *needed)
 static void
 prepare(ForeignScanState *node, MulticornScan *scan)
 {
-	ForeignScan	   *plan = (ForeignScan *) node->ss.ps.plan;
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
-	TupleDesc		tupdesc = slot->tts_tupleDescriptor;
-	Bitmapset	   *needed = plan_columns(plan);
-	List		   *quals = plan_quals(plan);
-	Bitmapset	   *as_text = scan->open->instance->text_columns;
-	ListCell	   *cell;
-	MemoryContext	old = MemoryContextSwitchTo(scan->context);
+	TupleDesc tupdesc = slot->tts_tupleDescriptor;
+	Bitmapset *needed = plan_columns(plan);
+	List *quals = plan_quals(plan);
+	Bitmapset *as_text = scan->open->instance->text_columns;
+	ListCell *cell;
+	MemoryContext old = MemoryContextSwitchTo(scan->context);
 	scan->reader = row_reader_create(tupdesc, needed, as_text);
 	scan->columns = column_names(tupdesc, needed);
 	scan->quals = palloc0(list_length(quals) * sizeof(ScanQual));
@@ -455,8 +455,8 @@ means_the_same(const ScanQual *qual, PyObject *value)
 static PyObject *
 qual_value(ScanQual *qual, ExprContext *econtext, bool *nothing)
 {
-	Datum	  datum = qual->description.constant->constvalue;
-	bool	  isnull = qual->description.constant->constisnull;
+	Datum datum = qual->description.constant->constvalue;
+	bool isnull = qual->description.constant->constisnull;
 	PyObject *value;
 
 	if (qual->operand != NULL)
@@ -475,7 +475,7 @@ static PyObject *
 make_quals(MulticornScan *scan, ExprContext *econtext)
 {
 	PyObject *quals = reference_own(PyList_New(0));
-	bool	  nothing = false;
+	bool nothing = false;
 
 	for (int i = 0; i < scan->qual_count; i++)
 	{
@@ -528,8 +528,8 @@ begin_rows(MulticornScan *scan, PyObject *result)
 static void
 start(ForeignScanState *node, MulticornScan *scan)
 {
-	OpenScan	 *open = scan->open;
-	PyObject	 *arguments[2];
+	OpenScan *open = scan->open;
+	PyObject *arguments[2];
 	MemoryContext old;
 
 	scan->started = true;
@@ -595,9 +595,9 @@ next_row(MulticornScan *scan)
 TupleTableSlot *
 multicornIterateForeignScan(ForeignScanState *node)
 {
-	MulticornScan  *scan = node->fdw_state;
+	MulticornScan *scan = node->fdw_state;
 	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
-	PyObject	   *row = NULL;
+	PyObject *row = NULL;
 
 	ExecClearTuple(slot);
 	if (unlikely(!scan->started))

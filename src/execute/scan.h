@@ -10,8 +10,8 @@
 
 extern void multicornBeginForeignScan(ForeignScanState *node, int eflags);
 extern TupleTableSlot *multicornIterateForeignScan(ForeignScanState *node);
-extern void			   multicornReScanForeignScan(ForeignScanState *node);
-extern void			   multicornEndForeignScan(ForeignScanState *node);
-extern void			   scan_listen(void);
+extern void multicornReScanForeignScan(ForeignScanState *node);
+extern void multicornEndForeignScan(ForeignScanState *node);
+extern void scan_listen(void);
 
 #endif /* MULTICORN_SCAN_H */

@@ -27,9 +27,9 @@
 typedef struct QualContext
 {
 	PlannerInfo *root;
-	RelOptInfo	*rel;
-	List	   **operands; /* expressions evaluated at execution */
-	List		*descriptions;
+	RelOptInfo *rel;
+	List **operands; /* expressions evaluated at execution */
+	List *descriptions;
 } QualContext;
 
 /* Which operators of a type mean in Python what they mean in PostgreSQL. */
@@ -45,8 +45,8 @@ typedef enum Meaning
 /* Types whose values can be compared with each other. */
 typedef struct ComparableType
 {
-	Oid		type;
-	int		family;
+	Oid type;
+	int family;
 	Meaning meaning;
 } ComparableType;
 
@@ -112,7 +112,7 @@ meaning_of(Oid type, int *family)
 typedef struct MeaningfulOperator
 {
 	const char *name;
-	Meaning		meaning;
+	Meaning meaning;
 } MeaningfulOperator;
 
 static const MeaningfulOperator meaningful_operators[] = {
@@ -143,11 +143,11 @@ meaning_needed(const char *operator)
 static char *
 meaningful_operator(Oid operator, Oid column_type, Oid value_type)
 {
-	int		column_family;
-	int		value_family;
+	int column_family;
+	int value_family;
 	Meaning meaning = meaning_of(getBaseType(column_type), &column_family);
 	Meaning needed;
-	char   *name;
+	char *name;
 
 	if (operator>= FirstGenbkiObjectId ||
 			getBaseType(column_type) == FLOAT4OID ||
@@ -165,7 +165,7 @@ meaningful_operator(Oid operator, Oid column_type, Oid value_type)
 static char *
 catalog_text(int cache, HeapTuple tuple, AttrNumber attribute)
 {
-	bool  isnull;
+	bool isnull;
 	Datum datum = SysCacheGetAttr(cache, tuple, attribute, &isnull);
 
 	return isnull ? "" : TextDatumGetCString(datum);
@@ -189,7 +189,7 @@ database_orders_by_code_point(void)
 {
 	HeapTuple tuple = SearchSysCache1(DATABASEOID,
 									  ObjectIdGetDatum(MyDatabaseId));
-	bool	  result;
+	bool result;
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for database %u", MyDatabaseId);
@@ -207,7 +207,7 @@ static bool
 collation_orders_by_code_point(Oid collation)
 {
 	HeapTuple tuple;
-	bool	  result;
+	bool result;
 
 	if (collation == DEFAULT_COLLATION_OID)
 		return database_orders_by_code_point();
@@ -273,7 +273,7 @@ static void
 add_description(QualContext *context, Var *column, const char *operator,
 				QualUse use, Node *value, const char *collation, bool strict)
 {
-	int	  operand = -1;
+	int operand = -1;
 	Node *constant = NULL;
 
 	if (IsA(value, Const))
@@ -298,8 +298,8 @@ describe_comparison(QualContext *context, OpExpr *expression)
 {
 	Node *left;
 	Node *right;
-	Oid	  operator= expression->opno;
-	Var	 *column;
+	Oid operator= expression->opno;
+	Var *column;
 	char *name;
 	char *collation;
 
@@ -329,9 +329,9 @@ describe_comparison(QualContext *context, OpExpr *expression)
 static void
 describe_array_comparison(QualContext *context, ScalarArrayOpExpr *expression)
 {
-	Var	 *column = column_of(context, linitial(expression->args));
+	Var *column = column_of(context, linitial(expression->args));
 	Node *array = lsecond(expression->args);
-	Oid	  element = get_element_type(getBaseType(exprType(array)));
+	Oid element = get_element_type(getBaseType(exprType(array)));
 	char *name;
 	char *collation;
 
@@ -436,7 +436,7 @@ quals_describe(PlannerInfo *root, RelOptInfo *rel, List *restrictions,
 			   List **operands)
 {
 	QualContext context = {.root = root, .rel = rel, .operands = operands};
-	ListCell   *cell;
+	ListCell *cell;
 
 	foreach (cell, restrictions)
 	{
@@ -454,7 +454,7 @@ quals_describe(PlannerInfo *root, RelOptInfo *rel, List *restrictions,
 QualDescription
 qual_description(List *encoded)
 {
-	List  *numbers = linitial(encoded);
+	List *numbers = linitial(encoded);
 	Const *constant = lthird(encoded);
 
 	return (QualDescription) {

@@ -18,12 +18,12 @@ typedef struct QualDescription
 {
 	AttrNumber attribute;
 	char *operator;
-	int	   use;		  /* QualUse */
-	int	   operand;	  /* index into fdw_exprs, or -1 */
-	Const *constant;  /* if there is no operand */
-	Oid	   type;	  /* of the value, an array type for ANY and ALL */
-	char  *collation; /* "" if text is ordered by code point */
-	bool   strict;	  /* a NULL operand matches nothing */
+	int use;		 /* QualUse */
+	int operand;	 /* index into fdw_exprs, or -1 */
+	Const *constant; /* if there is no operand */
+	Oid type;		 /* of the value, an array type for ANY and ALL */
+	char *collation; /* "" if text is ordered by code point */
+	bool strict;	 /* a NULL operand matches nothing */
 } QualDescription;
 
 typedef enum QualUse
@@ -33,9 +33,9 @@ typedef enum QualUse
 	QUAL_ALL
 } QualUse;
 
-extern List			  *quals_describe(PlannerInfo *root, RelOptInfo *rel,
-									  List *restrictions, List **operands);
+extern List *quals_describe(PlannerInfo *root, RelOptInfo *rel,
+							List *restrictions, List **operands);
 extern QualDescription qual_description(List *encoded);
-extern bool			   qual_holds_for_text(const QualDescription *description);
+extern bool qual_holds_for_text(const QualDescription *description);
 
 #endif /* MULTICORN_QUAL_H */

@@ -61,11 +61,11 @@ static List *
 list_columns(PlannerInfo *root, RelOptInfo *baserel, Oid table,
 			 Bitmapset *offsets)
 {
-	Relation  relation = table_open(table, NoLock);
+	Relation relation = table_open(table, NoLock);
 	TupleDesc tupdesc = RelationGetDescr(relation);
-	bool	  whole_row = bms_is_member(-FirstLowInvalidHeapAttributeNumber,
-										offsets);
-	List	 *columns = NIL;
+	bool whole_row = bms_is_member(-FirstLowInvalidHeapAttributeNumber,
+								   offsets);
+	List *columns = NIL;
 
 	for (int i = 1; i <= tupdesc->natts; i++)
 	{
@@ -83,7 +83,7 @@ static List *
 needed_columns(PlannerInfo *root, RelOptInfo *baserel, Oid table)
 {
 	Bitmapset *offsets = NULL;
-	ListCell  *cell;
+	ListCell *cell;
 
 	pull_varattnos((Node *) baserel->reltarget->exprs, baserel->relid,
 				   &offsets);
@@ -116,7 +116,7 @@ Bitmapset *
 plan_columns(ForeignScan *plan)
 {
 	Bitmapset *columns = NULL;
-	ListCell  *cell;
+	ListCell *cell;
 
 	foreach (cell, (List *) list_nth(plan->fdw_private, PLAN_COLUMNS))
 		columns = bms_add_member(columns, intVal(lfirst(cell)));

@@ -25,6 +25,6 @@ multicornGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel,
 						Oid foreigntableid, ForeignPath *best_path,
 						List *tlist, List *scan_clauses, Plan *outer_plan);
 extern Bitmapset *plan_columns(ForeignScan *plan);
-extern List		 *plan_quals(ForeignScan *plan);
+extern List *plan_quals(ForeignScan *plan);
 
 #endif /* MULTICORN_RELATION_H */

@@ -32,7 +32,7 @@ typedef struct InstanceKey
 typedef struct InstanceEntry
 {
 	InstanceKey key;
-	Instance   *instance; /* NULL while none could be made */
+	Instance *instance; /* NULL while none could be made */
 } InstanceEntry;
 
 static HTAB *instances = NULL;
@@ -50,7 +50,7 @@ static void
 doubt_table(Oid table)
 {
 	HASH_SEQ_STATUS status;
-	InstanceEntry  *entry;
+	InstanceEntry *entry;
 
 	changes_heard++;
 	if (instances == NULL)
@@ -92,7 +92,7 @@ catalog_changed(Datum argument, int cache, uint32 hash)
 static void
 call_close(Instance *instance)
 {
-	CallSite  site;
+	CallSite site;
 	PyObject *result;
 
 	call_site_push(&site, instance->subject, "close");
@@ -113,7 +113,7 @@ drop(Instance *instance)
 	python_enter();
 	Py_CLEAR(instance->execute);
 	Py_CLEAR(instance->end_scan);
-	Py_CLEAR(instance->definition);
+	Py_CLEAR(instance->identity);
 	Py_CLEAR(instance->object);
 	python_leave();
 	MemoryContextDelete(instance->context);
@@ -133,7 +133,7 @@ static void
 sweep(void)
 {
 	HASH_SEQ_STATUS status;
-	InstanceEntry  *entry;
+	InstanceEntry *entry;
 
 	doubts = false;
 	hash_seq_init(&status, instances);
@@ -154,7 +154,7 @@ static void
 close_all(int code, Datum argument)
 {
 	HASH_SEQ_STATUS status;
-	InstanceEntry  *entry;
+	InstanceEntry *entry;
 
 	/* The session may end in the middle of Python code: leave it alone then. */
 	if (instances == NULL || python_depth > 0)
@@ -226,14 +226,6 @@ require_execute(PyObject *execute, WrapperDefinition *definition)
 				errhint("Define execute(self, quals, columns), which returns the rows."));
 }
 
-/* What an instance was made of, to be compared; owned. */
-static PyObject *
-comparable(WrapperDefinition *definition)
-{
-	return reference_own(PyTuple_Pack(3, definition->class, definition->options,
-									  definition->columns));
-}
-
 /*
  * Makes the instance of a table. Everything that may throw is done before
  * anything is kept.
@@ -242,17 +234,15 @@ static Instance *
 make_instance(const InstanceKey *key, WrapperDefinition *definition)
 {
 	MemoryContext old;
-	Instance	 *instance;
-	Reference	 *object;
-	Reference	 *execute;
-	Reference	 *end_scan;
-	PyObject	 *compared;
+	Instance *instance;
+	Reference *object;
+	Reference *execute;
+	Reference *end_scan;
 
 	object = reference_create(construct(definition));
 	execute = reference_create(python_method(object->object, "execute"));
 	end_scan = reference_create(python_method(object->object, "end_scan"));
 	require_execute(execute->object, definition);
-	compared = comparable(definition);
 
 	old = MemoryContextSwitchTo(AllocSetContextCreate(TopMemoryContext,
 													  "multicorn instance",
@@ -267,7 +257,7 @@ make_instance(const InstanceKey *key, WrapperDefinition *definition)
 	instance->object = object->object;
 	instance->execute = execute->object;
 	instance->end_scan = end_scan->object;
-	instance->definition = Py_NewRef(compared);
+	instance->identity = Py_NewRef(definition->identity);
 	object->object = execute->object = end_scan->object = NULL;
 	return instance;
 }
@@ -291,8 +281,8 @@ create_cache(void)
 static bool
 is_current(Instance *instance, WrapperDefinition *definition)
 {
-	int same = PyObject_RichCompareBool(instance->definition,
-										comparable(definition), Py_EQ);
+	int same = PyObject_RichCompareBool(instance->identity,
+										definition->identity, Py_EQ);
 
 	if (same < 0)
 		python_throw();
@@ -303,7 +293,7 @@ is_current(Instance *instance, WrapperDefinition *definition)
 static InstanceEntry *
 find_entry(const InstanceKey *key)
 {
-	bool		   found;
+	bool found;
 	InstanceEntry *entry = hash_search(instances, key, HASH_ENTER, &found);
 
 	if (!found)
@@ -318,7 +308,7 @@ replace_instance(const InstanceKey *key, WrapperDefinition *definition)
 	Instance *made = make_instance(key, definition);
 	/* The constructor may have come this way itself. */
 	InstanceEntry *entry = find_entry(key);
-	Instance	  *old = entry->instance;
+	Instance *old = entry->instance;
 
 	entry->instance = made;
 	if (old != NULL)
@@ -344,10 +334,10 @@ keep_subject(Instance *instance, const char *subject)
 static void
 refresh(const InstanceKey *key)
 {
-	Instance		 *instance = find_entry(key)->instance;
-	uint64			  heard = changes_heard;
+	Instance *instance = find_entry(key)->instance;
+	uint64 heard = changes_heard;
 	WrapperDefinition definition;
-	CallSite		  site;
+	CallSite site;
 
 	call_site_push(&site, describe_table(key->table), NULL);
 	options_read(key->table, key->user, &definition);
@@ -367,7 +357,7 @@ refresh(const InstanceKey *key)
 Instance *
 instance_acquire(Oid table, Oid user)
 {
-	InstanceKey	   key = {.table = table, .user = user};
+	InstanceKey key = {.table = table, .user = user};
 	InstanceEntry *entry;
 
 	interpreter_start();

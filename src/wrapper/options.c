@@ -25,6 +25,7 @@
 #include "foreign/foreign.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 #include "utils/varlena.h"
@@ -57,7 +58,7 @@ static char *
 next_pattern(const char **position)
 {
 	const char *start = *position + strspn(*position, " \t\n");
-	size_t		length = strcspn(start, ",");
+	size_t length = strcspn(start, ",");
 
 	*position = start + length;
 	if (**position == ',')
@@ -83,9 +84,12 @@ is_allowed_to_all(const char *wrapper)
 	return false;
 }
 
-/* Throws unless the role may choose this class; whose says what role it is. */
+/*
+ * Throws unless the role may choose this class. owned is what carries the
+ * option, or NULL while it is being set.
+ */
 static void
-require_permission(const char *wrapper, Oid role, const char *whose)
+require_permission(const char *wrapper, Oid role, const char *owned)
 {
 	if (superuser_arg(role) ||
 		has_privs_of_role(role, ROLE_PG_EXECUTE_SERVER_PROGRAM) ||
@@ -93,8 +97,9 @@ require_permission(const char *wrapper, Oid role, const char *whose)
 		return;
 	ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			errmsg("permission denied to use wrapper class \"%s\"", wrapper),
-			errdetail("%s \"%s\" is neither a superuser nor a member of role \"pg_execute_server_program\", and the setting \"multicorn.allowed_wrappers\" does not let the class through.",
-					  whose, GetUserNameFromId(role, true)));
+			errdetail("Role \"%s\"%s is neither a superuser nor a member of role \"pg_execute_server_program\", and the setting \"multicorn.allowed_wrappers\" does not let the class through.",
+					  GetUserNameFromId(role, true),
+					  owned != NULL ? psprintf(", who owns %s,", owned) : ""));
 }
 
 /* ---------- the validator ---------- */
@@ -206,7 +211,7 @@ validate_wrapper(const char *wrapper)
 	if (wrapper == NULL)
 		return;
 	require_class_path(wrapper);
-	require_permission(wrapper, GetUserId(), "Role");
+	require_permission(wrapper, GetUserId(), NULL);
 	warn_unless_loadable(wrapper);
 }
 
@@ -242,11 +247,11 @@ options_validate(List *options, Oid catalog)
 static List *
 mapping_options(Oid user, Oid server)
 {
-	Oid		  candidates[] = {user, InvalidOid};
+	Oid candidates[] = {user, InvalidOid};
 	HeapTuple tuple = NULL;
-	Datum	  datum;
-	bool	  isnull;
-	List	 *options = NIL;
+	Datum datum;
+	bool isnull;
+	List *options = NIL;
 
 	for (int i = 0; i < (int) lengthof(candidates) && !HeapTupleIsValid(tuple);
 		 i++)
@@ -294,7 +299,7 @@ add_options(PyObject *dict, List *options)
  */
 static void
 add_mapping_options(PyObject *dict, List *options, PyObject *class,
-					const char *server)
+					ForeignTable *table, ForeignServer *server)
 {
 	PyObject *overridable;
 	ListCell *cell;
@@ -305,15 +310,19 @@ add_mapping_options(PyObject *dict, List *options, PyObject *class,
 											&class, 1, NULL));
 	foreach (cell, options)
 	{
-		DefElem	 *option = lfirst_node(DefElem, cell);
+		DefElem *option = lfirst_node(DefElem, cell);
 		PyObject *name = python_string(option->defname);
 
 		if (PyDict_Contains(dict, name) == 1 &&
 			PySequence_Contains(overridable, name) != 1)
 			ereport(ERROR, errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 					errmsg("user mapping for server \"%s\" may not override option \"%s\"",
-						   server, option->defname),
-					errdetail("The option is set on the server or the foreign table as well."),
+						   server->servername, option->defname),
+					option_value(table->options, option->defname) != NULL
+						? errdetail("Foreign table \"%s\" has the option as well.",
+									get_rel_name(table->relid))
+						: errdetail("Server \"%s\" has the option as well.",
+									server->servername),
 					errhint("Drop one of the two, or list the option in the class's \"mapping_options\"."));
 	}
 	add_options(dict, options);
@@ -343,18 +352,38 @@ describe_column(Form_pg_attribute attribute, List *options)
 						 column_options(options));
 }
 
+/*
+ * What makes the column another one if it changes; owned. How its type is
+ * called depends on the search path, so types are named in full here.
+ */
+static PyObject *
+identify_column(Form_pg_attribute attribute, PyObject *description)
+{
+	PyObject *type =
+		python_string(format_type_extended(attribute->atttypid,
+										   attribute->atttypmod,
+										   FORMAT_TYPE_TYPEMOD_GIVEN |
+											   FORMAT_TYPE_FORCE_QUALIFY));
+
+	return reference_own(PyTuple_Pack(4, PyTuple_GET_ITEM(description, 0),
+									  PyTuple_GET_ITEM(description, 1), type,
+									  PyTuple_GET_ITEM(description, 5)));
+}
+
 /* Describes the table's columns, in their order, without dropped ones. */
 static void
 read_columns(Relation relation, WrapperDefinition *definition)
 {
 	TupleDesc tupdesc = RelationGetDescr(relation);
 	PyObject *columns = reference_own(PyList_New(0));
+	PyObject *identities = reference_own(PyList_New(0));
 
 	for (int i = 0; i < tupdesc->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
-		List			 *options;
-		const char		 *form;
+		List *options;
+		const char *form;
+		PyObject *description;
 
 		if (attribute->attisdropped)
 			continue;
@@ -364,12 +393,16 @@ read_columns(Relation relation, WrapperDefinition *definition)
 		if (form != NULL && strcmp(form, "text") == 0)
 			definition->text_columns = bms_add_member(definition->text_columns,
 													  attribute->attnum);
-		if (PyList_Append(columns,
-						  reference_own(describe_column(attribute, options))) !=
-			0)
+		description = reference_own(describe_column(attribute, options));
+		if (PyList_Append(columns, description) != 0 ||
+			PyList_Append(identities,
+						  identify_column(attribute, description)) != 0)
 			python_throw();
 	}
 	definition->columns = columns;
+	definition->identity = reference_own(PyTuple_Pack(3, definition->class,
+													  definition->options,
+													  identities));
 }
 
 /*
@@ -382,23 +415,23 @@ find_wrapper(Relation relation, ForeignTable *table, ForeignServer *server,
 			 ForeignDataWrapper *fdw)
 {
 	const char *wrapper;
-	Oid			owner;
-	const char *whose;
-
+	Oid owner;
+	const char *owned;
 	if ((wrapper = option_value(fdw->options, "wrapper")) != NULL)
 	{
 		owner = fdw->owner;
-		whose = "The owner of the foreign data wrapper";
+		owned = psprintf("foreign data wrapper \"%s\"", fdw->fdwname);
 	}
 	else if ((wrapper = option_value(table->options, "wrapper")) != NULL)
 	{
 		owner = relation->rd_rel->relowner;
-		whose = "The owner of the foreign table";
+		owned = psprintf("foreign table \"%s\"",
+						 RelationGetRelationName(relation));
 	}
 	else if ((wrapper = option_value(server->options, "wrapper")) != NULL)
 	{
 		owner = server->owner;
-		whose = "The owner of the server";
+		owned = psprintf("server \"%s\"", server->servername);
 	}
 	else
 		ereport(ERROR, errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
@@ -409,7 +442,7 @@ find_wrapper(Relation relation, ForeignTable *table, ForeignServer *server,
 				errhint("Name the class: ALTER FOREIGN TABLE %s OPTIONS (ADD wrapper 'package.module.Class'); the server can carry the option for all its tables.",
 						quote_identifier(RelationGetRelationName(relation))));
 	require_class_path(wrapper);
-	require_permission(wrapper, owner, whose);
+	require_permission(wrapper, owner, owned);
 	return pstrdup(wrapper);
 }
 
@@ -421,9 +454,9 @@ find_wrapper(Relation relation, ForeignTable *table, ForeignServer *server,
 void
 options_read(Oid table_oid, Oid user, WrapperDefinition *definition)
 {
-	Relation			relation = table_open(table_oid, AccessShareLock);
-	ForeignTable	   *table = GetForeignTable(table_oid);
-	ForeignServer	   *server = GetForeignServer(table->serverid);
+	Relation relation = table_open(table_oid, AccessShareLock);
+	ForeignTable *table = GetForeignTable(table_oid);
+	ForeignServer *server = GetForeignServer(table->serverid);
 	ForeignDataWrapper *fdw = GetForeignDataWrapper(server->fdwid);
 
 	memset(definition, 0, sizeof(*definition));
@@ -434,7 +467,7 @@ options_read(Oid table_oid, Oid user, WrapperDefinition *definition)
 	add_options(definition->options, table->options);
 	add_mapping_options(definition->options,
 						mapping_options(user, server->serverid),
-						definition->class, server->servername);
+						definition->class, table, server);
 	read_columns(relation, definition);
 	table_close(relation, NoLock);
 }

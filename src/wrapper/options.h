@@ -18,8 +18,9 @@ typedef struct WrapperDefinition
 {
 	char *wrapper; /* path of the class */
 	PyObject *class;
-	PyObject  *options;		 /* dict of str */
-	PyObject  *columns;		 /* tuple of arguments to ColumnDefinition */
+	PyObject *options;	/* dict of str */
+	PyObject *columns;	/* list of tuples: arguments to ColumnDefinition */
+	PyObject *identity; /* what is compared to tell a real change */
 	Bitmapset *text_columns; /* attribute numbers with value_form 'text' */
 } WrapperDefinition;
 
