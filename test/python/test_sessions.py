@@ -1,0 +1,314 @@
+"""What a wrapper does to its session, and what it does not: start, end, memory, threads."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from harness import Cluster
+
+WRAPPERS = Path(__file__).resolve().parents[1] / "wrappers"
+LONGEST_WAIT = 60
+HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+Session = psycopg.Connection[Any]
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Return when the condition is true; fail if that takes very long."""
+    ticks = threading.Event()
+    for _ in range(LONGEST_WAIT * 100):
+        if condition():
+            return
+        ticks.wait(0.01)
+    raise AssertionError("it did not happen")
+
+
+def connect(server: Cluster, database: str = "postgres") -> Session:
+    """Open a session in which every statement is a transaction."""
+    return psycopg.connect(server.conninfo(database), autocommit=True)
+
+
+def create_table(server: Cluster, name: str, columns: str, options: str) -> None:
+    """Create a foreign table anew."""
+    server.run_sql(
+        f"DROP FOREIGN TABLE IF EXISTS {name};"
+        f"CREATE FOREIGN TABLE {name} ({columns}) SERVER python OPTIONS ({options})"
+    )
+
+
+def mapped_files(pid: int) -> str:
+    """What a process has mapped into its memory."""
+    return Path(f"/proc/{pid}/maps").read_text()
+
+
+def private_memory(pid: int) -> int:
+    """The memory that a process has for itself, in bytes."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(r"RssAnon:\s+(\d+) kB", status)
+    assert found is not None
+    return int(found[1]) * 1024
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Cluster]:
+    """A server with the extension, and the wrappers of this test on its path."""
+    with Cluster() as cluster:
+        copy = cluster.scratch / "wrappers"
+        copy.mkdir(mode=0o755)
+        (copy / "session.py").write_text((WRAPPERS / "session.py").read_text())
+        cluster.configure({"multicorn.python_path": str(copy)})
+        cluster.reload()
+        cluster.run_sql("CREATE EXTENSION multicorn")
+        cluster.run_sql("CREATE SERVER python FOREIGN DATA WRAPPER multicorn")
+        yield cluster
+
+
+# --- The start -------------------------------------------------------------------------------------
+
+
+def test_python_starts_with_the_first_foreign_table(server: Cluster) -> None:
+    """A session that touches none does not load Python."""
+    wrapper = "wrapper 'multicorn.constantfdw.ConstantForeignDataWrapper'"
+    create_table(server, "constant", "a text", wrapper)
+    with connect(server) as session:
+        session.execute("SELECT count(*) FROM pg_class")
+        assert "libpython" not in mapped_files(session.info.backend_pid)
+        assert session.execute("SELECT count(*) FROM constant").fetchone() == (20,)
+        assert "libpython" in mapped_files(session.info.backend_pid)
+
+
+def test_the_path_is_clean(server: Cluster) -> None:
+    """Neither the current folder nor the server user's own packages are searched."""
+    module = server.scratch / "wrappers" / "paths.py"
+    module.write_text(
+        "import sys\n"
+        "class Paths:\n"
+        "    def __init__(self, options, columns): pass\n"
+        "    def execute(self, quals, columns): return [(entry,) for entry in sys.path]\n"
+    )
+    create_table(server, "paths", "entry text", "wrapper 'paths.Paths'")
+    with connect(server) as session:
+        entries = [entry for (entry,) in session.execute("SELECT entry FROM paths")]
+    assert "" not in entries and "." not in entries
+    assert entries[0].endswith("/multicorn-python")
+    assert entries[1] == str(server.scratch / "wrappers")
+
+
+# --- Virtual environments -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def environment(server: Cluster) -> Path:
+    """A virtual environment with a wrapper in it, installed as pip does."""
+    folder = server.scratch / "environment"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    packages = folder / "lib" / f"python{HERE}" / "site-packages"
+    (packages / "housed.py").write_text(
+        "class Housed:\n"
+        "    def __init__(self, options, columns): pass\n"
+        "    def execute(self, quals, columns): return [(__file__,)]\n"
+    )
+    return folder
+
+
+def test_wrapper_in_a_virtual_environment(server: Cluster, environment: Path) -> None:
+    """multicorn.virtualenv names the environment in which wrappers are looked for."""
+    create_table(server, "housed", "a text", "wrapper 'housed.Housed'")
+    with connect(server) as session:
+        session.execute(f"SET multicorn.virtualenv = '{environment}'")
+        assert session.execute("SELECT a LIKE %s FROM housed", [f"{environment}/%"]).fetchone() == (
+            True,
+        )
+        with pytest.raises(psycopg.Error, match="virtualenv"):
+            session.execute("SET multicorn.virtualenv = ''")
+    with connect(server) as session, pytest.raises(psycopg.Error) as raised:
+        session.execute("SELECT a FROM housed")
+    assert raised.value.sqlstate == "58P01"
+    assert "No module named 'housed'" in str(raised.value)
+
+
+def test_virtual_environment_of_another_python(server: Cluster) -> None:
+    """An error names both versions; once the setting is right, the session can go on."""
+    folder = server.scratch / "older"
+    (folder / "lib" / "python3.9" / "site-packages").mkdir(parents=True)
+    (folder / "pyvenv.cfg").write_text("home = /usr/bin\nversion = 3.9.2\n")
+    wrapper = "wrapper 'multicorn.constantfdw.ConstantForeignDataWrapper'"
+    create_table(server, "constant", "a text", wrapper)
+    with connect(server) as session:
+        session.execute(f"SET multicorn.virtualenv = '{folder}'")
+        with pytest.raises(psycopg.Error) as raised:
+            session.execute("SELECT a FROM constant")
+        assert f"was made for Python 3.9, but this server runs Python {HERE}" in str(raised.value)
+        session.execute("SET multicorn.virtualenv = ''")
+        assert session.execute("SELECT count(*) FROM constant").fetchone() == (20,)
+
+
+# --- PL/Python ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def plpython(server: Cluster) -> str:
+    """A database with PL/Python and a foreign table in it."""
+    server.run_sql('DROP DATABASE IF EXISTS "beside" WITH (FORCE)')
+    server.createdb("beside")
+    server.run_sql(
+        "CREATE EXTENSION plpython3u; CREATE EXTENSION multicorn;"
+        "CREATE SERVER python FOREIGN DATA WRAPPER multicorn;"
+        "CREATE FOREIGN TABLE speaking (a int) SERVER python"
+        "   OPTIONS (wrapper 'session.Speaks');"
+        "CREATE FOREIGN TABLE constant (a text) SERVER python"
+        "   OPTIONS (wrapper 'multicorn.constantfdw.ConstantForeignDataWrapper');"
+        "CREATE FUNCTION shout(word text) RETURNS text LANGUAGE plpython3u AS $$\n"
+        "print('PL/Python says', word)\nreturn word.upper() $$;",
+        database="beside",
+    )
+    return "beside"
+
+
+FOREIGN = "SELECT max(a) FROM constant"
+PLPYTHON = "SELECT shout('a')"
+BOTH = "SELECT max(shout(a)) FROM constant WHERE shout(a) LIKE 'A%1'"
+THROUGH = """DO $$ plpy.execute("SELECT a FROM constant") $$ LANGUAGE plpython3u"""
+
+
+@pytest.mark.parametrize(
+    "queries",
+    [
+        [FOREIGN, PLPYTHON, FOREIGN],
+        [PLPYTHON, FOREIGN, PLPYTHON],
+        [BOTH, FOREIGN, PLPYTHON],
+        [PLPYTHON, THROUGH, BOTH],
+        [THROUGH, BOTH],
+    ],
+)
+def test_plpython_before_and_after(server: Cluster, plpython: str, queries: list[str]) -> None:
+    """Foreign tables and PL/Python share a session, whichever comes first."""
+    answers = {FOREIGN: "a 9", PLPYTHON: "A", BOTH: "A 11"}
+    with connect(server, plpython) as session:
+        notices: list[str | None] = []
+        session.add_notice_handler(lambda notice: notices.append(notice.message_primary))
+        for query in queries:
+            cursor = session.execute(query)
+            if query in answers:
+                assert cursor.fetchone() == (answers[query],)
+        # PL/Python's print is its own.
+        assert notices == []
+
+
+def test_errors_pass_through_both(server: Cluster, plpython: str) -> None:
+    """PL/Python can catch what a wrapper raises, and the session goes on."""
+    with connect(server, plpython) as session:
+        notices: list[str | None] = []
+        session.add_notice_handler(lambda notice: notices.append(notice.message_primary))
+        session.execute(
+            "DO $$\n"
+            "try:\n"
+            '    plpy.execute("SELECT a FROM speaking")\n'
+            "except plpy.SPIError as error:\n"
+            "    plpy.notice(error.sqlstate)\n"
+            "$$ LANGUAGE plpython3u"
+        )
+        assert notices == ["for 5 \N{EURO SIGN}", "HV000"]
+        assert session.execute(BOTH).fetchone() == ("A 11",)
+
+
+# --- The end ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", ["disconnect", "terminate"])
+def test_instances_are_closed_at_the_end(server: Cluster, end: str) -> None:
+    """However the session ends, close() is called."""
+    closed = server.scratch / f"closed_by_{end}"
+    create_table(server, "closing", "a int", f"wrapper 'session.Closes', closed '{closed}'")
+    session = connect(server)
+    session.execute("SELECT a FROM closing")
+    assert not closed.exists()
+    if end == "terminate":
+        server.run_sql(f"SELECT pg_terminate_backend({session.info.backend_pid})")
+    else:
+        session.close()
+    wait_until(closed.exists)
+
+
+def test_critical_ends_the_session(server: Cluster) -> None:
+    """log_to_postgres(..., CRITICAL) does, also if Python swallows what it raises."""
+    create_table(server, "ending", "a int", "wrapper 'session.Ends'")
+    with connect(server) as bystander:
+        session = connect(server)
+        with pytest.raises(psycopg.OperationalError, match="that was all"):
+            session.execute("SELECT a FROM ending")
+        assert session.closed
+        assert bystander.execute("SELECT 1").fetchone() == (1,)
+
+
+# --- Messages, threads, memory ------------------------------------------------------------------
+
+
+def test_threads(server: Cluster) -> None:
+    """Messages of threads arrive; PostgreSQL's signals stay with the main thread."""
+    create_table(server, "threads", "signal text, blocked bool, own bool", "wrapper 'session.Threads'")
+    with connect(server) as session:
+        notices: list[tuple[str | None, str | None]] = []
+        session.add_notice_handler(
+            lambda notice: notices.append((notice.severity, notice.message_primary))
+        )
+        rows = session.execute("SELECT * FROM threads").fetchall()
+    assert rows == [(name, True, False) for name in ("SIGINT", "SIGTERM", "SIGALRM", "SIGUSR1")]
+    assert sorted(notices) == [
+        ("NOTICE", "printed by a thread"),
+        ("NOTICE", "sent by a thread"),
+        ("WARNING", "logged by a thread"),
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "UTF8"])
+def test_messages_in_the_clients_encoding(server: Cluster, encoding: str) -> None:
+    """What the client's encoding lacks is escaped; a print never raises."""
+    create_table(server, "speaking", "a int", "wrapper 'session.Speaks'")
+    euro = "\N{EURO SIGN}" if encoding == "UTF8" else "\\u20ac"
+    with connect(server) as session:
+        notices: list[str | None] = []
+        session.add_notice_handler(lambda notice: notices.append(notice.message_primary))
+        session.execute(f"SET client_encoding = '{encoding}'")
+        with pytest.raises(psycopg.Error) as raised:
+            session.execute("SELECT a FROM speaking")
+    assert notices == [f"for 5 {euro}"]
+    assert raised.value.diag.message_primary == f"ValueError: not for 5 {euro}"
+
+
+def test_a_cursor_needs_no_memory_per_row(server: Cluster) -> None:
+    """Rows are let go of as they are fetched."""
+    create_table(server, "many", "a int, b text", "wrapper 'session.Many'")
+    with connect(server) as session, session.transaction():
+        session.execute("DECLARE many CURSOR FOR SELECT * FROM many")
+        session.execute("FETCH 10000 FROM many")
+        before = private_memory(session.info.backend_pid)
+        while session.execute("FETCH 10000 FROM many").fetchone() is not None:
+            pass
+        assert private_memory(session.info.backend_pid) - before < 5_000_000
+
+
+@pytest.mark.parametrize("place", ["nowhere", "__init__", "execute", "a row", "a value", "end_scan"])
+def test_statements_leave_no_memory_behind(server: Cluster, place: str) -> None:
+    """Neither those that succeed nor those that fail, wherever they do."""
+    create_table(server, "failing", "a int", f"wrapper 'session.Fails', place '{place}'")
+    repeat = (
+        "DO $$ BEGIN FOR i IN 1..2000 LOOP"
+        " BEGIN PERFORM a FROM failing; EXCEPTION WHEN OTHERS THEN END;"
+        " END LOOP; END $$"
+    )
+    with connect(server) as session:
+        session.execute("SET client_min_messages = error")
+        for _ in range(2):  # until caches have grown
+            session.execute(repeat)
+        before = private_memory(session.info.backend_pid)
+        session.execute(repeat)
+        assert private_memory(session.info.backend_pid) - before < 500_000
