@@ -121,19 +121,24 @@ def summary(exc: BaseException) -> str:
 
 
 def _traceback(exc: BaseException) -> str:
-    """Return what Python would print, without the frames that led from the server to it."""
+    """Return what Python would print, without the frames that led from the server to it.
+
+    Nothing is left of an exception that was raised on our side of the bridge.
+    """
     from traceback import TracebackException
 
     try:
         report = TracebackException(type(exc), exc, exc.__traceback__, compact=True)
-        _trim(report)
+        if not _trim(report):
+            return ""
         return "".join(report.format()).rstrip("\n")
     except Exception:
         return summary(exc)
 
 
-def _trim(report: TracebackException) -> None:
-    """Remove our own outermost frames, here and in what caused this."""
+def _trim(report: TracebackException) -> bool:
+    """Remove our own outermost frames, here and in what caused this; return if any are left."""
+    left = False
     reports: list[TracebackException | None] = [report]
     while reports:
         one = reports.pop()
@@ -141,7 +146,9 @@ def _trim(report: TracebackException) -> None:
             continue
         while one.stack and _is_ours(one.stack[0].filename):
             del one.stack[0]
+        left = left or bool(one.stack)
         reports += [one.__cause__, one.__context__]
+    return left
 
 
 def _is_ours(filename: str) -> bool:

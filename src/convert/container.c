@@ -85,6 +85,19 @@ mapping_get(PyObject *mapping, PyObject *key)
 	return value;
 }
 
+/* Converts a part of a value; errors are about the part. */
+static Datum
+part_to_datum(ToDatum *self, PyObject *part, bool *isnull)
+{
+	PyObject *whole = self->subject->value;
+	Datum datum;
+
+	self->subject->value = part;
+	datum = to_datum(self, part, isnull);
+	self->subject->value = whole;
+	return datum;
+}
+
 /* ---------- arrays towards PostgreSQL ---------- */
 
 /* An array under construction: its shape, and its elements in order. */
@@ -128,8 +141,8 @@ add_element(ToDatum *self, ArrayShape *shape, PyObject *value)
 								 shape->capacity * sizeof(Datum));
 		shape->nulls = repalloc(shape->nulls, shape->capacity * sizeof(bool));
 	}
-	shape->values[shape->count] = to_datum(self->parts[0], value,
-										   &shape->nulls[shape->count]);
+	shape->values[shape->count] = part_to_datum(self->parts[0], value,
+												&shape->nulls[shape->count]);
 	shape->count++;
 }
 
@@ -238,9 +251,9 @@ fill_from_mapping(ToDatum *self, PyObject *value, Datum *values, bool *nulls)
 		if (self->parts[i] == NULL)
 			continue;
 		item = mapping_get(value, self->names[i]);
-		values[i] = to_datum(self->parts[i],
-							 item != NULL ? reference_own(item) : Py_None,
-							 &nulls[i]);
+		values[i] = part_to_datum(self->parts[i],
+								  item != NULL ? reference_own(item) : Py_None,
+								  &nulls[i]);
 	}
 }
 
@@ -263,8 +276,9 @@ fill_from_sequence(ToDatum *self, PyObject *value, Datum *values, bool *nulls)
 		values[i] = (Datum) 0;
 		nulls[i] = true;
 		if (self->parts[i] != NULL)
-			values[i] = to_datum(self->parts[i],
-								 PyTuple_GET_ITEM(items, next++), &nulls[i]);
+			values[i] = part_to_datum(self->parts[i],
+									  PyTuple_GET_ITEM(items, next++),
+									  &nulls[i]);
 	}
 }
 
@@ -502,10 +516,11 @@ hstore_to_datum(ToDatum *self, PyObject *value)
 		PyObject *key = PyTuple_GET_ITEM(keys, i);
 		PyObject *item = mapping_get(value, key);
 
-		datums[0][i] = to_datum(self->parts[0], key, &nulls[0][i]);
-		datums[1][i] = to_datum(self->parts[0],
-								item != NULL ? reference_own(item) : Py_None,
-								&nulls[1][i]);
+		datums[0][i] = part_to_datum(self->parts[0], key, &nulls[0][i]);
+		datums[1][i] = part_to_datum(self->parts[0],
+									 item != NULL ? reference_own(item)
+												  : Py_None,
+									 &nulls[1][i]);
 	}
 	return FunctionCall2(&self->function,
 						 make_text_array(datums[0], nulls[0], count),

@@ -498,10 +498,11 @@ make_quals(MulticornScan *scan, ExprContext *econtext)
 
 /* ---------- rows ---------- */
 
-/* Takes the iterator of what execute() has returned; owned result. */
+/* Takes the iterator of what execute() has returned, which is let go of. */
 static void
-begin_rows(MulticornScan *scan, PyObject *result)
+begin_rows(MulticornScan *scan, Reference *returned)
 {
+	PyObject *result = returned->object;
 	PyObject *iterator;
 
 	if (result == Py_None)
@@ -522,6 +523,27 @@ begin_rows(MulticornScan *scan, PyObject *result)
 	}
 	scan->open->iterator = iterator;
 	scan->next = Py_TYPE(iterator)->tp_iternext;
+	Py_CLEAR(returned->object);
+}
+
+/* The session ends: its scans end before their instances are closed. */
+static void
+session_ends(int code, Datum argument)
+{
+	if (python_is_usable())
+		abandon_scans(InvalidSubTransactionId, true);
+}
+
+/* Has scans ended with the session; once, after the instances have seen to it. */
+static void
+watch_exit(void)
+{
+	static bool watching = false;
+
+	if (likely(watching))
+		return;
+	before_shmem_exit(session_ends, (Datum) 0);
+	watching = true;
 }
 
 /* The first fetch since the beginning or a rescan: calls execute(). */
@@ -537,6 +559,7 @@ start(ForeignScanState *node, MulticornScan *scan)
 		abandon_scans(InvalidSubTransactionId, false);
 	if (open->instance == NULL)
 		open->instance = acquire_instance(node);
+	watch_exit();
 	hold_interrupts(open, true);
 	call_site_push(&scan->site, open->instance->subject, "execute");
 	if (!scan->prepared)
@@ -549,8 +572,8 @@ start(ForeignScanState *node, MulticornScan *scan)
 	{
 		open->end_scan_due = true;
 		begin_rows(scan,
-				   reference_own(python_call(open->instance->execute,
-											 arguments, 2, NULL)));
+				   reference_create(python_call(open->instance->execute,
+												arguments, 2, NULL)));
 	}
 	MemoryContextSwitchTo(old);
 	call_site_pop(&scan->site);
