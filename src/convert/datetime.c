@@ -195,8 +195,8 @@ timetz_to_datum(ToDatum *self, PyObject *value)
 	if (!PyTime_Check(value) ||
 		!utc_offset_of(value, PyDateTime_TIME_GET_TZINFO(value), &offset))
 		return to_datum_by_text(self, value);
-	if (offset % USECS_PER_SEC != 0 ||
-		Abs(offset) >= TZDISP_LIMIT * USECS_PER_SEC)
+	if (offset % USECS_PER_SEC != 0 || offset >= TZDISP_LIMIT * USECS_PER_SEC ||
+		offset <= -TZDISP_LIMIT * USECS_PER_SEC)
 		conversion_refuse(self, value,
 						  ERRCODE_INVALID_TIME_ZONE_DISPLACEMENT_VALUE,
 						  "has an offset from UTC with fractions of a second or of 16 hours and more");

@@ -166,6 +166,19 @@ EXECUTE who;
 RESET ROLE;
 EXECUTE who;
 
+-- A cursor reads for the role that has opened it, whoever fetches.
+BEGIN;
+SET LOCAL ROLE regress_reader;
+DECLARE opened CURSOR FOR SELECT value FROM mapped;
+RESET ROLE;
+FETCH opened;
+CREATE FUNCTION open_cursor(c refcursor) RETURNS refcursor LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = shop AS 'BEGIN OPEN c FOR SELECT value FROM mapped; RETURN c; END';
+SET LOCAL ROLE regress_plain;
+SELECT open_cursor('definers');
+FETCH definers;
+COMMIT;
+
 -- Without SELECT nothing runs at all.
 REVOKE ALL ON mapped FROM regress_reader;
 SET ROLE regress_reader;

@@ -113,7 +113,8 @@ SELECT rows_of('short list');
 SELECT rows_of('short named tuple');
 SELECT rows_of('long deque');
 -- This is found out when the row comes; a cursor has got those before.
-SELECT rows_of('good, then short');
+ALTER FOREIGN TABLE fruit OPTIONS (SET form 'good, then short');
+SELECT * FROM fruit;
 BEGIN;
 DECLARE c CURSOR FOR SELECT id FROM fruit;
 FETCH 1 FROM c;

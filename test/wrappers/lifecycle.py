@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from multicorn import ColumnDefinition, ForeignDataWrapper, Qual
 
@@ -26,7 +27,7 @@ class Tracked:
         made[name] += 1
         self.name = f"{name} #{made[name]}"
         self.rows = int(options.get("rows", "5"))
-        self.deliver: Callable[[], Iterable[dict[str, int]]] = getattr(
+        self.deliver: Callable[[], Iterable[Any]] = getattr(
             self, options.get("form", "generator")
         )
         self.note("__init__")
@@ -35,7 +36,7 @@ class Tracked:
         """Add a line to the journal."""
         journal.append(f"{self.name}: {event}")
 
-    def execute(self, quals: list[Qual], columns: list[str]) -> Iterable[dict[str, int]]:
+    def execute(self, quals: list[Qual], columns: list[str]) -> Iterable[Any]:
         """Return the rows."""
         self.note(" ".join(["execute", *sorted(map(str, quals))]))
         return self.deliver()
@@ -58,6 +59,10 @@ class Tracked:
 
     def nothing(self) -> None:
         """Deliver nothing at all."""
+
+    def thirty(self) -> list[tuple[str, int]]:
+        """Deliver one row for a table with another column before `n`."""
+        return [("more", 30)]
 
     def eager(self) -> Iterator[dict[str, int]]:
         """Deliver them one by one, and write down each that was asked for."""

@@ -14,9 +14,9 @@ import types
 import uuid
 import zoneinfo
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
 from multicorn import ColumnDefinition, ForeignDataWrapper, Qual
 
@@ -34,7 +34,7 @@ class Color(enum.StrEnum):
     RED = "red"
 
 
-class Mood(str, enum.Enum):
+class Mood(str, enum.Enum):  # noqa: UP042
     """A str with a name, whose str() is not its value."""
 
     OK = "ok"
@@ -74,6 +74,7 @@ class Lost(datetime.tzinfo):
     """A time zone that does not know its offset."""
 
     def utcoffset(self, moment: datetime.datetime | None) -> datetime.timedelta | None:
+        """Fail."""
         raise LookupError("lost in time")
 
 
@@ -132,15 +133,36 @@ def released() -> memoryview:
     return view
 
 
-def shown(value: object) -> str:
-    """Return how the value may begin in a message, a line for each form."""
-    texts = []
-    for write in (repr, str, lambda value: bytes(value).decode("ascii")):
-        try:
-            texts.append(write(value)[:20])
-        except Exception:
-            continue
-    return "\n".join(text if text.isascii() and text.isprintable() else "" for text in texts)
+def parts(value: object, depth: int = 6) -> Iterator[object]:
+    """Yield a value and, if it is made of values, those."""
+    yield value
+    if depth > 0 and isinstance(value, list | tuple | dict):
+        for item in (*value, *value.values()) if isinstance(value, dict) else value:
+            yield from parts(item, depth - 1)
+
+
+def kinds(value: object) -> str:
+    """Return the names of the types of a value and its parts, a line for each."""
+    return "\n".join("None" if part is None else type(part).__name__ for part in parts(value))
+
+
+def forms(value: object) -> str:
+    """Return how a value or its parts may begin in a message, a line for each."""
+    lines = []
+    for part in parts(value):
+        for write in (repr, str, decoded):
+            try:
+                lines.append(write(part)[:20])
+            except Exception:
+                continue
+    return "\n".join(line for line in lines if line.isascii() and line.isprintable())
+
+
+def decoded(value: object) -> str:
+    """Return the text that bytes are."""
+    if not isinstance(value, bytes | bytearray | memoryview):
+        raise TypeError
+    return bytes(value).decode("ascii")
 
 
 NAMES: dict[str, Any] = {
@@ -157,7 +179,7 @@ NAMES: dict[str, Any] = {
     "time": datetime.time,
     "td": datetime.timedelta,
     "types": types,
-    "utc": datetime.timezone.utc,
+    "utc": datetime.UTC,
     "zone": zoneinfo.ZoneInfo,
 }
 
@@ -169,9 +191,7 @@ class Given(ForeignDataWrapper):
     column's name in both, `columns` what the query needs.
     """
 
-    def __init__(
-        self, options: Mapping[str, str], columns: Mapping[str, ColumnDefinition]
-    ) -> None:
+    def __init__(self, options: dict[str, str], columns: dict[str, ColumnDefinition]) -> None:
         super().__init__(options, columns)
         self.rows = options.get("rows")
         self.expressions = {
@@ -181,6 +201,7 @@ class Given(ForeignDataWrapper):
         }
 
     def execute(self, quals: Sequence[Qual], columns: Sequence[str]) -> Iterator[Any]:
+        """Yield the rows."""
         if self.rows is not None:
             yield from eval(self.rows, {**NAMES, "columns": columns})
         else:
@@ -190,12 +211,14 @@ class Given(ForeignDataWrapper):
 class Asked(ForeignDataWrapper):
     """A row for each Qual: `value` is what was asked for, `python` its operator and repr()."""
 
-    told: list[str] = []
+    told: ClassVar[list[str]] = []
 
     def execute(self, quals: Sequence[Qual], columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Yield what was asked for."""
         Asked.told = [f"{qual.operator} {qual.value!r}" for qual in quals]
         for qual, told in zip(quals, Asked.told, strict=True):
-            yield {"value": qual.value, "python": told}
+            for value in qual.value if qual.is_list_operator else [qual.value]:
+                yield {"value": value, "python": told}
 
 
 NAMES["Asked"] = Asked

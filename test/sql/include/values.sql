@@ -14,31 +14,27 @@ SET bytea_output = hex;
 SET extra_float_digits = 1;
 CREATE SERVER values_test FOREIGN DATA WRAPPER multicorn;
 
--- Which of column, Python type and value an error does not name; '' if it names them all.
+-- Does a text contain one of several, which are its lines?
+CREATE FUNCTION contains_one(told text, lines text) RETURNS boolean LANGUAGE sql AS $$
+	SELECT lines = '' OR bool_or(position(line IN told) > 0) FROM string_to_table(lines, E'\n') AS line
+$$;
+
+-- Which of column, Python type and value an error does not name; '' if it names them all. Of a value
+-- made of values it may name the one that is at fault.
 CREATE FUNCTION lacks_of(told text, python text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
-	kind text;
-	shown text;
-	lacks text = '';
+	kinds text;
+	forms text;
 BEGIN
 	EXECUTE format(
-		'CREATE FOREIGN TABLE about (kind text OPTIONS (python %L), shown text OPTIONS (python %L))'
+		'CREATE FOREIGN TABLE about (kinds text OPTIONS (python %L), forms text OPTIONS (python %L))'
 		' SERVER values_test OPTIONS (wrapper ''values.Given'')',
-		format('type(%s).__name__', python), format('shown(%s)', python));
-	SELECT * FROM about INTO kind, shown;
+		format('kinds(%s)', python), format('forms(%s)', python));
+	SELECT * FROM about INTO kinds, forms;
 	DROP FOREIGN TABLE about;
-	IF position('column "value"' IN told) = 0 THEN
-		lacks := ' (does not name the column)';
-	END IF;
-	IF position(kind IN told) = 0 THEN
-		lacks := lacks || format(' (does not name the type %s)', kind);
-	END IF;
-	IF NOT EXISTS (
-		SELECT FROM string_to_table(shown, E'\n') AS form WHERE position(form IN told) > 0
-	) THEN
-		lacks := lacks || ' (does not show the value)';
-	END IF;
-	RETURN lacks;
+	RETURN CASE WHEN position('column "value"' IN told) = 0 THEN ' (does not name the column)' ELSE '' END
+		|| CASE WHEN contains_one(told, kinds) THEN '' ELSE ' (does not name the Python type)' END
+		|| CASE WHEN contains_one(told, forms) THEN '' ELSE ' (does not show the value)' END;
 END $$;
 
 -- What a column of a type holds after the wrapper gave it the value of a Python expression: its
@@ -81,25 +77,31 @@ END $$;
 
 -- What a wrapper is told that a query asks a column of a type for: the operator and the repr() of
 -- the value; "no Qual" if it is told nothing. The wrapper gives the value back, and PostgreSQL looks
--- whether it is the same.
+-- whether it is the same. A parameter of a prepared statement must be told as a constant is.
 CREATE FOREIGN TABLE told (told text OPTIONS (python '"; ".join(Asked.told) or "no Qual"'))
 	SERVER values_test OPTIONS (wrapper 'values.Given');
 CREATE FUNCTION asked(
 	type text, literal text, operator text DEFAULT '=', column_options text DEFAULT ''
-) RETURNS text LANGUAGE plpgsql AS $$
+) RETURNS text LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
-	result text;
+	constant text;
+	parameter text;
 BEGIN
 	EXECUTE format(
 		'CREATE FOREIGN TABLE asked (value %s %s, python text) SERVER values_test'
 		' OPTIONS (wrapper ''values.Asked'')',
 		type, column_options);
 	EXECUTE format('SELECT python FROM asked WHERE value %s %L::%s', operator, literal, type)
-		INTO result;
-	DROP FOREIGN TABLE asked;
-	IF result IS NULL THEN
-		SELECT nullif(t.told, 'no Qual') || ', but it comes back as another' FROM told t INTO result;
+		INTO constant;
+	IF constant IS NULL THEN
+		SELECT nullif(t.told, 'no Qual') || ', which comes back as another' FROM told t INTO constant;
 	END IF;
-	RETURN coalesce(result, 'no Qual');
+	EXECUTE format('PREPARE asked(%s) AS SELECT python FROM asked WHERE value %s $1', type, operator);
+	EXECUTE format('EXECUTE asked(%L::%s)', literal, type) INTO parameter;
+	DEALLOCATE asked;
+	DROP FOREIGN TABLE asked;
+	RETURN coalesce(constant, 'no Qual')
+		|| CASE WHEN parameter IS DISTINCT FROM constant
+		   THEN ', but as a parameter ' || coalesce(parameter, 'no Qual') ELSE '' END;
 END $$;
 \set ECHO all
