@@ -27,20 +27,22 @@ call_site_context(void *argument)
 		errcontext("%s", site->subject);
 }
 
-/* Emits what was queued: lines not yet ended, messages of other threads. */
-static void
+/*
+ * Emits what was queued: lines not yet ended, messages of other threads.
+ * Returns false, with a Python exception set, if that raises.
+ */
+static bool
 flush_output(void)
 {
 	PyObject *result;
 
 	if (interpreter_functions.flush == NULL)
-		return;
+		return true;
 	python_enter();
 	result = PyObject_CallNoArgs(interpreter_functions.flush);
 	python_leave();
-	if (result == NULL && !error_is_kept())
-		python_throw();
 	Py_XDECREF(result);
+	return result != NULL;
 }
 
 /*
@@ -54,9 +56,24 @@ boundary_settle(void)
 	if (python_depth > 0)
 		return;
 	boundary_pending = false;
-	if (!error_is_kept())
-		flush_output();
+	if (!error_is_kept() && !flush_output())
+		python_throw();
 	error_throw_kept();
+}
+
+/*
+ * Settles the boundary where nothing may be thrown: what could not be emitted,
+ * or a PostgreSQL error that was kept, becomes a WARNING.
+ */
+static void
+boundary_settle_cleanup(void)
+{
+	if (python_depth > 0 || !boundary_pending)
+		return;
+	boundary_pending = false;
+	error_drop_kept();
+	if (!flush_output())
+		python_warn();
 }
 
 /*
@@ -88,24 +105,26 @@ python_call(PyObject *callable, PyObject *const *arguments, size_t count,
 }
 
 /*
- * Calls a Python callable without arguments where nothing may fail: what it
- * raises becomes a WARNING, its result is released. Takes the reference to
- * callable; NULL is ignored.
+ * Calls a Python callable where nothing may fail: what it raises becomes a
+ * WARNING, its result is released. Takes the reference to callable, which may
+ * be NULL; argument is borrowed, and NULL if there is none.
  */
 void
-python_call_cleanup(PyObject *callable)
+python_call_cleanup(PyObject *callable, PyObject *argument)
 {
 	PyObject *result;
 
 	if (callable == NULL)
 		return;
 	python_enter();
-	result = PyObject_CallNoArgs(callable);
+	result = PyObject_Vectorcall(callable, &argument, argument != NULL ? 1 : 0,
+								 NULL);
 	Py_DECREF(callable);
 	python_leave();
 	if (result == NULL)
 		python_warn();
 	Py_XDECREF(result);
+	boundary_settle_cleanup();
 }
 
 /*

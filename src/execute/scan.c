@@ -52,6 +52,7 @@ typedef struct ScanQual
 typedef struct MulticornScan
 {
 	OpenScan *open;
+	Oid user;
 	CallSite site;
 	iternextfunc next; /* of the iterator */
 	bool prepared;	   /* what lasts as long as the scan is made */
@@ -173,9 +174,9 @@ abandon(OpenScan *open)
 				   open->instance != NULL ? open->instance->subject
 										  : "foreign table",
 				   "execute");
-	python_call_cleanup(take_generator_close(open));
+	python_call_cleanup(take_generator_close(open), NULL);
 	site.method = "end_scan";
-	python_call_cleanup(take_end_scan(open));
+	python_call_cleanup(take_end_scan(open), NULL);
 	forget(open);
 	call_site_pop(&site);
 }
@@ -277,6 +278,15 @@ scan_listen(void)
 
 /* ---------- beginning ---------- */
 
+/* The user whose rights the scan uses: of whoever opens it, not whoever fetches. */
+static Oid
+scan_user(ForeignScan *plan, EState *estate)
+{
+	Oid user = foreign_scan_check_as_user(plan, estate);
+
+	return OidIsValid(user) ? user : GetUserId();
+}
+
 /*
  * Sets the scan up. Nothing of the wrapper's is called and no parameter is
  * evaluated before the first fetch.
@@ -291,6 +301,7 @@ multicornBeginForeignScan(ForeignScanState *node, int eflags)
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
 	scan = palloc0(sizeof(MulticornScan));
+	scan->user = scan_user(plan, node->ss.ps.state);
 	scan->context = CurrentMemoryContext;
 	scan->execute_context = AllocSetContextCreate(CurrentMemoryContext,
 												  "multicorn execute",
@@ -393,17 +404,6 @@ prepare(ForeignScanState *node, MulticornScan *scan)
 	memset(slot->tts_values, 0, tupdesc->natts * sizeof(Datum));
 	scan->prepared = true;
 	MemoryContextSwitchTo(old);
-}
-
-/* The instance for the user whose rights the scan uses. */
-static Instance *
-acquire_instance(ForeignScanState *node)
-{
-	Oid user = foreign_scan_check_as_user((ForeignScan *) node->ss.ps.plan,
-										  node->ss.ps.state);
-
-	return instance_acquire(RelationGetRelid(node->ss.ss_currentRelation),
-							OidIsValid(user) ? user : GetUserId());
 }
 
 /* ---------- conditions ---------- */
@@ -558,7 +558,9 @@ start(ForeignScanState *node, MulticornScan *scan)
 	if (orphans)
 		abandon_scans(InvalidSubTransactionId, false);
 	if (open->instance == NULL)
-		open->instance = acquire_instance(node);
+		open->instance =
+			instance_acquire(RelationGetRelid(node->ss.ss_currentRelation),
+							 scan->user);
 	watch_exit();
 	hold_interrupts(open, true);
 	call_site_push(&scan->site, open->instance->subject, "execute");

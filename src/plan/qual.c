@@ -39,7 +39,7 @@ typedef enum Meaning
 	MEANS_EQUALITY, /* = alone: Python's <> would skip rows */
 	MEANS_IDENTITY, /* = and <> */
 	MEANS_ORDER,	/* and < <= > >= */
-	MEANS_TEXT		/* and LIKE and regular expressions */
+	MEANS_TEXT		/* and LIKE; no two engines agree on regular expressions */
 } Meaning;
 
 /* Types whose values can be compared with each other. */
@@ -119,8 +119,7 @@ static const MeaningfulOperator meaningful_operators[] = {
 	{"=", MEANS_EQUALITY}, {"<>", MEANS_IDENTITY}, {"<", MEANS_ORDER},
 	{"<=", MEANS_ORDER},   {">", MEANS_ORDER},	   {">=", MEANS_ORDER},
 	{"~~", MEANS_TEXT},	   {"!~~", MEANS_TEXT},	   {"~~*", MEANS_TEXT},
-	{"!~~*", MEANS_TEXT},  {"~", MEANS_TEXT},	   {"!~", MEANS_TEXT},
-	{"~*", MEANS_TEXT},	   {"!~*", MEANS_TEXT},
+	{"!~~*", MEANS_TEXT},
 };
 
 /* The least meaning that types must have for an operator. */
@@ -223,9 +222,21 @@ collation_orders_by_code_point(Oid collation)
 	return result;
 }
 
+/* Does a collation have a say in what the operator finds? */
+static bool
+depends_on_collation(const char *operator, Oid collation)
+{
+	/* ILIKE: the collation says which letters belong together. */
+	if (strchr(operator, '*') != NULL)
+		return true;
+	return (operator[0] == '<' || operator[0] == '>') &&
+		strcmp(operator, "<>") != 0 &&
+		!collation_orders_by_code_point(collation);
+}
+
 /*
- * Says how text is ordered: "" by code point, else the collation's name. NULL
- * if equal values need not be identical, when no condition can be described.
+ * Names the collation of a comparison if it has a say in it, else "". NULL if
+ * equal values need not be identical, when no condition can be described.
  */
 static char *
 describe_collation(Oid collation, const char *operator)
@@ -234,11 +245,9 @@ describe_collation(Oid collation, const char *operator)
 		return "";
 	if (!get_collation_isdeterministic(collation))
 		return NULL;
-	if ((operator[0] != '<' && operator[0] != '>') ||
-		strcmp(operator, "<>") == 0 ||
-		collation_orders_by_code_point(collation))
-		return "";
-	return get_collation_name(collation);
+	return depends_on_collation(operator, collation)
+		? get_collation_name(collation)
+		: "";
 }
 
 /* The column below binary-compatible casts, or NULL if this is none of rel's. */

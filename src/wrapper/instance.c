@@ -93,15 +93,10 @@ static void
 call_close(Instance *instance)
 {
 	CallSite site;
-	PyObject *result;
 
 	call_site_push(&site, instance->subject, "close");
-	python_enter();
-	result = PyObject_CallOneArg(interpreter_functions.close, instance->object);
-	python_leave();
-	if (result == NULL)
-		python_warn();
-	Py_XDECREF(result);
+	python_call_cleanup(Py_NewRef(interpreter_functions.close),
+						instance->object);
 	call_site_pop(&site);
 }
 
