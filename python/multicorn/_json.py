@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import date, time
 from decimal import Decimal
 from enum import Enum
-
+from math import isfinite
 from multicorn import Error
 
 TYPE_CHECKING = False
@@ -27,10 +27,8 @@ def dump(value: object) -> str:
     """
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False)
-    except TypeError:
-        pass  # it holds something that the module json does not know
-    except ValueError as error:
-        raise Error(f"value has no JSON form: {error}", sqlstate="22023") from error
+    except (TypeError, ValueError):
+        pass  # it holds something that the module json does not know, or cannot write
     return "".join(_encode(value, ()))
 
 
@@ -54,12 +52,12 @@ def _encode(value: object, outer: tuple[int, ...]) -> Iterator[str]:
             yield from _encode(item, (*outer, id(value)))
             separator = ", "
         yield "[]" if separator == "[" else "]"
+    elif isinstance(value, Decimal | float) and not isfinite(value):
+        raise Error(f"value has no JSON form: it holds {value}", sqlstate="22023")
     elif isinstance(value, Decimal):
-        if not value.is_finite():
-            raise Error(f"value has no JSON form: it holds {value}", sqlstate="22023")
         yield str(value)
     elif value is None or isinstance(value, str | int | float):
-        yield dump(value)
+        yield json.dumps(value, ensure_ascii=False)
     else:
         yield json.dumps(_text(value), ensure_ascii=False)
 

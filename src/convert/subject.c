@@ -24,39 +24,35 @@ python_type_name(PyObject *value)
 	return value == Py_None ? "None" : Py_TYPE(value)->tp_name;
 }
 
-/* The beginning of a str, with dots if it goes on; in CurrentMemoryContext. */
+/*
+ * The beginning of a str, with dots if it goes on or is part of more; in
+ * CurrentMemoryContext. NULL for NULL, when a Python exception is dropped.
+ */
 static char *
-shown_start(PyObject *string)
+shown_start(PyObject *string, bool part)
 {
-	PyObject *start = PyUnicode_Substring(string, 0, SHOWN_CHARACTERS);
-	char *text;
+	PyObject *start = string != NULL
+		? PyUnicode_Substring(string, 0, SHOWN_CHARACTERS)
+		: NULL;
+	char *text = text_from_python_lossy(start);
 
+	PyErr_Clear();
 	if (start == NULL)
-	{
-		PyErr_Clear();
 		return NULL;
-	}
-	text = text_from_python_lossy(start);
 	Py_DECREF(start);
-	if (PyUnicode_GET_LENGTH(string) > SHOWN_CHARACTERS)
+	if (part || PyUnicode_GET_LENGTH(string) > SHOWN_CHARACTERS)
 		text = psprintf("%s...", text);
 	return text;
 }
 
 /* repr() of a value, shortened; NULL if it has none. Sets no exception. */
 static char *
-shown_repr(PyObject *value)
+shown_repr(PyObject *value, bool part)
 {
 	PyObject *repr = PyObject_Repr(value);
-	char *text;
+	char *text = shown_start(repr, part);
 
-	if (repr == NULL)
-	{
-		PyErr_Clear();
-		return NULL;
-	}
-	text = shown_start(repr);
-	Py_DECREF(repr);
+	Py_XDECREF(repr);
 	return text;
 }
 
@@ -65,16 +61,11 @@ static char *
 shown_long(PyObject *value)
 {
 	PyObject *start = PySequence_GetSlice(value, 0, SHOWN_CHARACTERS);
-	char *text;
+	char *text = start != NULL ? shown_repr(start, true) : NULL;
 
-	if (start == NULL)
-	{
-		PyErr_Clear();
-		return NULL;
-	}
-	text = shown_repr(start);
-	Py_DECREF(start);
-	return text != NULL ? psprintf("%s...", text) : NULL;
+	PyErr_Clear();
+	Py_XDECREF(start);
+	return text;
 }
 
 /* Is it of a type whose repr() runs no code but CPython's own? */
@@ -95,7 +86,7 @@ shown_plain(PyObject *value)
 	if ((PyUnicode_Check(value) || PyBytes_Check(value)) &&
 		PyObject_Size(value) > SHOWN_CHARACTERS)
 		return shown_long(value);
-	return shown_repr(value);
+	return shown_repr(value, false);
 }
 
 /* The value as a message shows it, in CurrentMemoryContext; runs its repr(). */
@@ -115,7 +106,7 @@ shown_value(PyObject *value)
 		if (items > SHOWN_ITEMS)
 			return psprintf("of %zd items", items);
 		python_enter();
-		text = shown_repr(value);
+		text = shown_repr(value, false);
 		python_leave();
 	}
 	return text != NULL ? text : pstrdup("(not printable)");

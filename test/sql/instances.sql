@@ -181,7 +181,7 @@ DROP FOREIGN TABLE b;
 SELECT event FROM journal;
 BEGIN;
 DROP FOREIGN TABLE a;
-SELECT event FROM journal WHERE event ~ '__init__|close';
+SELECT event FROM journal WHERE event ~ '__init__|close' ORDER BY event;
 ROLLBACK;
 SELECT n FROM a LIMIT 1;
 SELECT event FROM journal WHERE event ~ '__init__|close';

@@ -56,7 +56,7 @@ SELECT type, python, received(type, python, literal) FROM (VALUES
 	('integer[]', '[[1], None]', NULL),
 	('integer[]', '[None, [1]]', NULL),
 	('integer[]', 'deep(7)', NULL),
-	('integer[]', 'deep(100000)', NULL),
+	('integer[]', 'deep(5000)', NULL),
 	('integer[]', 'recursive_list()', NULL),
 	('integer[]', '1', NULL),
 	('integer[]', '{1: 2}', NULL),

@@ -125,14 +125,13 @@ SELECT python, received('bytea', python, literal) FROM (VALUES
 	('"\ud800"', NULL)
 ) AS given(python, literal);
 
--- a hundred million characters are no trouble, and more than PostgreSQL's gigabyte is an error
+-- a hundred million characters are no trouble
 CREATE FOREIGN TABLE huge (
 	characters text OPTIONS (python '"x" * 100_000_000'),
 	bytes bytea OPTIONS (python 'b"x" * 100_000_000')
 ) SERVER values_test OPTIONS (wrapper 'values.Given');
 SELECT length(characters), md5(characters) = md5(repeat('x', 100000000)) AS same FROM huge;
 SELECT length(bytes), md5(bytes) = md5(repeat('x', 100000000)) AS same FROM huge;
-SELECT received('bytea', 'bytes(2**30)');
 
 DROP SCHEMA values_test CASCADE;
 DROP SERVER values_test CASCADE;

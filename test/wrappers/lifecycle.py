@@ -27,9 +27,7 @@ class Tracked:
         made[name] += 1
         self.name = f"{name} #{made[name]}"
         self.rows = int(options.get("rows", "5"))
-        self.deliver: Callable[[], Iterable[Any]] = getattr(
-            self, options.get("form", "generator")
-        )
+        self.deliver: Callable[[], Iterable[Any]] = getattr(self, options.get("form", "generator"))
         self.note("__init__")
 
     def note(self, event: str) -> None:

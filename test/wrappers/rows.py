@@ -20,8 +20,11 @@ class Fruit(NamedTuple):
     price: float | None
 
 
-Keyed = namedtuple("Keyed", ["keys", "name", "price"])  # noqa: PYI024
+Keyed = namedtuple("Keyed", ["keys", "name", "price"])
 """A row with a field that is called as the method of mappings is."""
+
+Pair = namedtuple("Pair", ["id", "name"])
+"""A row with too few fields."""
 
 FRUITS = [Fruit(1, "apple", 0.5), Fruit(2, "pear", None), Fruit(3, None, 2.25)]
 
@@ -218,7 +221,7 @@ OTHER: dict[str, Callable[[], Any]] = {
     "long tuple": lambda: [(1, "apple", 0.5, None)],
     "empty tuple": lambda: [()],
     "short list": lambda: [[1, "apple"]],
-    "short named tuple": lambda: [namedtuple("Pair", "id name")(1, "apple")],
+    "short named tuple": lambda: [Pair(1, "apple")],
     "long deque": lambda: [deque([1, "apple", 0.5, None])],
     "good, then short": lambda: [FRUITS[0], (2, "pear")],
     "one dict": lambda: FRUITS[0]._asdict(),
