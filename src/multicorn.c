@@ -10,6 +10,8 @@
 #include "embed/error.h"
 #include "embed/interpreter.h"
 #include "execute/scan.h"
+#include "execute/statement.h"
+
 #include "fmgr.h"
 #include "foreign/fdwapi.h"
 #include "plan/relation.h"
@@ -114,4 +116,5 @@ _PG_init(void)
 	define_settings();
 	instance_listen();
 	scan_listen();
+	statement_listen();
 }

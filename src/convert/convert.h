@@ -35,7 +35,7 @@ struct ToDatum
 	ConversionSubject *subject;
 	Oid type; /* a domain's base type */
 	int32 typmod;
-	FmgrInfo input; /* the type's input function */
+	FmgrInfo input; /* the type's input function, found when needed */
 	Oid ioparam;
 	bool is_domain;
 	ToDatumFunction convert_base; /* the domain's, below its constraints */

@@ -99,12 +99,24 @@ readable_characters_of(PyObject *value, Size *length)
 	return characters_of(value, length);
 }
 
+/* Finds the type's input function, at the first value that needs it. */
+static void
+find_input(ToDatum *self)
+{
+	Oid input;
+
+	getTypeInputInfo(self->type, &input, &self->ioparam);
+	fmgr_info_cxt(input, &self->input, self->context);
+}
+
 /* Hands text to the type's input function; errors show it. */
 static Datum
 input_text(ToDatum *self, const char *text)
 {
 	Datum datum;
 
+	if (unlikely(!OidIsValid(self->input.fn_oid)))
+		find_input(self);
 	self->subject->text = text;
 	datum = InputFunctionCall(&self->input, unconstify(char *, text),
 							  self->ioparam, self->typmod);
@@ -539,15 +551,11 @@ to_datum_create(Oid type, int32 typmod, bool as_text,
 				ConversionSubject *subject)
 {
 	ToDatum *self = palloc0(sizeof(ToDatum));
-	Oid input;
 
 	self->subject = subject;
 	self->typmod = typmod;
 	self->type = getBaseTypeAndTypmod(type, &self->typmod);
 	self->context = CurrentMemoryContext;
-	getTypeInputInfo(self->type, &input, &self->ioparam);
-	fmgr_info(input, &self->input);
-
 	self->convert = as_text ? text_form_to_datum(self->type)
 							: scalar_to_datum(self->type);
 	if (self->convert == NULL && !container_to_datum(self))

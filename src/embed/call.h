@@ -63,8 +63,7 @@ python_enter(void)
 static inline void
 python_leave(void)
 {
-	if (unlikely(--python_depth == 0 && interrupt_holds == 0))
-		interrupt_restore();
+	--python_depth;
 }
 
 /* After a call that may have left something to throw or to say. */

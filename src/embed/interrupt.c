@@ -9,8 +9,10 @@
  * has set, interrupt_check(), between two bytecodes or when a system call
  * comes back with EINTR; it raises a BaseException, and the boundary lets
  * PostgreSQL throw its own error. SA_RESTART is off, or the kernel would
- * restart a read() before Python hears of anything; since code may rely on it,
- * the handlers stay only as long as a scan is open.
+ * restart a read() before Python hears of anything. Other code may rely on it
+ * (COPY ... PROGRAM, files on NFS), so PostgreSQL's handlers come back before
+ * the next statement that reads no foreign table: not at the end of each, since
+ * exchanging them takes as long as a small query.
  *
  * Signals belong to the main thread. The package blocks them in the threads
  * that Python code starts; one that reaches another thread all the same is
@@ -128,11 +130,15 @@ interrupt_install(void)
 	interrupt_handlers_installed = true;
 }
 
-/* Puts PostgreSQL's own handlers back. Never throws. */
+/*
+ * Puts PostgreSQL's own handlers back, unless Python is at work or a scan is
+ * open. Never throws.
+ */
 void
 interrupt_restore(void)
 {
-	if (!interrupt_handlers_installed)
+	if (!interrupt_handlers_installed || interrupt_holds > 0 ||
+		python_depth > 0)
 		return;
 	for (int i = 0; i < (int) lengthof(handlers); i++)
 	{
@@ -140,15 +146,6 @@ interrupt_restore(void)
 			sigaction(handlers[i].signal, &handlers[i].saved, NULL);
 	}
 	interrupt_handlers_installed = false;
-}
-
-/* A transaction has ended: no scan is open any more. Never throws. */
-void
-interrupt_reset(void)
-{
-	interrupt_holds = 0;
-	if (python_depth == 0)
-		interrupt_restore();
 }
 
 /* Looks whether the client is still there, as ProcessInterrupts() would. */

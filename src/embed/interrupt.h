@@ -15,7 +15,7 @@ extern int interrupt_holds;
 extern void interrupt_start(void);
 extern void interrupt_install(void);
 extern void interrupt_restore(void);
-extern void interrupt_reset(void);
+
 extern PyObject *interrupt_check(void);
 extern bool interrupt_on_main_thread(void);
 

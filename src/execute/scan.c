@@ -74,7 +74,7 @@ static bool orphans = false;
 
 /* ---------- ending ---------- */
 
-/* Keeps or lets go of the signal handlers between rows. */
+/* Keeps the signal handlers between rows, or lets go of them. */
 static void
 hold_interrupts(OpenScan *open, bool hold)
 {
@@ -82,8 +82,6 @@ hold_interrupts(OpenScan *open, bool hold)
 		return;
 	open->holds_interrupts = hold;
 	interrupt_holds += hold ? 1 : -1;
-	if (interrupt_holds <= 0 && python_depth == 0)
-		interrupt_reset();
 }
 
 /*
@@ -248,10 +246,10 @@ transaction_event(XactEvent event, void *argument)
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PARALLEL_ABORT:
 			abandon_scans(InvalidSubTransactionId, true);
-			interrupt_reset();
+			interrupt_holds = 0;
 			break;
 		default:
-			interrupt_reset();
+			interrupt_holds = 0;
 			break;
 	}
 }

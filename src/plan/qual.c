@@ -36,6 +36,7 @@ typedef struct QualContext
 typedef enum Meaning
 {
 	MEANS_NOTHING,
+	MEANS_VALUE,	/* of a value; none on a column */
 	MEANS_EQUALITY, /* = alone: Python's <> would skip rows */
 	MEANS_IDENTITY, /* = and <> */
 	MEANS_ORDER,	/* and < <= > >= */
@@ -56,7 +57,8 @@ static const ComparableType comparable_types[] = {
 	{INT4OID, 2, MEANS_ORDER},
 	{INT8OID, 2, MEANS_ORDER},
 	{OIDOID, 3, MEANS_ORDER},
-	{FLOAT4OID, 4, MEANS_ORDER},
+	/* Python compares a float that has not been rounded to a real yet. */
+	{FLOAT4OID, 4, MEANS_VALUE},
 	{FLOAT8OID, 4, MEANS_ORDER},
 	{NUMERICOID, 5, MEANS_ORDER},
 	{TEXTOID, 6, MEANS_TEXT},
@@ -136,11 +138,10 @@ meaning_needed(const char *operator)
 
 /*
  * The name of a built-in operator that means on a column of one type and a
- * value of another what it means in Python; NULL for others. Nothing means the
- * same on real: Python compares a float that has not been rounded to one yet.
+ * value of another what it means in Python; NULL for others.
  */
 static char *
-meaningful_operator(Oid operator, Oid column_type, Oid value_type)
+meaningful_operator(Oid opno, Oid column_type, Oid value_type)
 {
 	int column_family;
 	int value_family;
@@ -148,12 +149,11 @@ meaningful_operator(Oid operator, Oid column_type, Oid value_type)
 	Meaning needed;
 	char *name;
 
-	if (operator>= FirstGenbkiObjectId ||
-			getBaseType(column_type) == FLOAT4OID ||
+	if (opno >= FirstGenbkiObjectId ||
 		meaning_of(getBaseType(value_type), &value_family) == MEANS_NOTHING ||
 		column_family != value_family)
 		return NULL;
-	name = get_opname(operator);
+	name = get_opname(opno);
 	if (name == NULL)
 		return NULL;
 	needed = meaning_needed(name);

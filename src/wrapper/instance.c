@@ -237,6 +237,9 @@ make_instance(const InstanceKey *key, WrapperDefinition *definition)
 	object = reference_create(construct(definition));
 	execute = reference_create(python_method(object->object, "execute"));
 	end_scan = reference_create(python_method(object->object, "end_scan"));
+	if (end_scan->object == Py_None)
+		Py_CLEAR(end_scan->object);
+
 	require_execute(execute->object, definition);
 
 	old = MemoryContextSwitchTo(AllocSetContextCreate(TopMemoryContext,
