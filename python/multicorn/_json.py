@@ -8,6 +8,7 @@ from datetime import date, time
 from decimal import Decimal
 from enum import Enum
 from math import isfinite
+
 from multicorn import Error
 
 TYPE_CHECKING = False

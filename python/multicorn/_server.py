@@ -10,6 +10,10 @@ from multicorn._output import flush, install_logging, install_output, install_wa
 from multicorn._text import redact, remember_secrets
 from multicorn._threads import block_signals_in_threads, handle_interrupts
 
+# What a message shows of a value: characters of a scalar, items of a container.
+LONGEST_SHOWN = 200
+MOST_SHOWN = 100
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -24,6 +28,7 @@ __all__ = [
     "mapping_options",
     "redact",
     "remember_secrets",
+    "show",
     "start",
     "use_python_path",
     "use_virtualenv",
@@ -78,3 +83,14 @@ def close(instance: Any) -> None:
     method = getattr(instance, "close", None)
     if callable(method):
         method()
+
+
+def show(value: object) -> str:
+    """Return repr() of a value, of bounded length, depth and number of items."""
+    from reprlib import Repr
+
+    shower = Repr()
+    shower.maxstring = shower.maxlong = shower.maxother = LONGEST_SHOWN
+    shower.maxlist = shower.maxtuple = shower.maxdict = MOST_SHOWN
+    shower.maxset = shower.maxfrozenset = shower.maxdeque = shower.maxarray = MOST_SHOWN
+    return shower.repr(value)

@@ -7,15 +7,13 @@
 
 #include "embed/call.h"
 #include "embed/error.h"
+#include "embed/interpreter.h"
 #include "embed/text.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
 /* How much of a value an error shows, in characters. */
 #define SHOWN_CHARACTERS 200
-
-/* Containers with more items than this are not written out for a message. */
-#define SHOWN_ITEMS 100
 
 /* The name of a value's type as Python's own messages have it. */
 const char *
@@ -89,25 +87,25 @@ shown_plain(PyObject *value)
 	return shown_repr(value, false);
 }
 
-/* The value as a message shows it, in CurrentMemoryContext; runs its repr(). */
+/*
+ * The value as a message shows it, in CurrentMemoryContext. The package's
+ * show() is repr() with bounds: a list may be long or deep without end.
+ */
 static char *
 shown_value(PyObject *value)
 {
-	Py_ssize_t items = 0;
+	PyObject *shown;
 	char *text;
 
 	if (has_plain_repr(value))
 		text = shown_plain(value);
 	else
 	{
-		if (PyList_Check(value) || PyTuple_Check(value) ||
-			PyDict_Check(value) || PyAnySet_Check(value))
-			items = PyObject_Size(value);
-		if (items > SHOWN_ITEMS)
-			return psprintf("of %zd items", items);
 		python_enter();
-		text = shown_repr(value, false);
+		shown = PyObject_CallOneArg(interpreter_functions.show, value);
 		python_leave();
+		text = shown_start(shown, false);
+		Py_XDECREF(shown);
 	}
 	return text != NULL ? text : pstrdup("(not printable)");
 }

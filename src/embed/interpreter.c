@@ -51,6 +51,7 @@ static const FunctionSlot slots[] = {
 	 &interpreter_functions.mapping_options},
 	{"multicorn._server", "remember_secrets",
 	 &interpreter_functions.remember_secrets},
+	{"multicorn._server", "show", &interpreter_functions.show},
 	{"multicorn._server", "use_python_path",
 	 &interpreter_functions.use_python_path},
 	{"multicorn._server", "use_virtualenv",

@@ -21,6 +21,7 @@ typedef struct InterpreterFunctions
 	PyObject *load;
 	PyObject *mapping_options;
 	PyObject *remember_secrets;
+	PyObject *show;
 	PyObject *use_python_path;
 	PyObject *use_virtualenv;
 	/* classes of multicorn */

@@ -14,11 +14,9 @@ import psycopg
 import pytest
 
 from harness import Cluster
+from harness.sessions import Connect, Session
 
 WRAPPERS = Path(__file__).resolve().parents[1] / "wrappers"
-
-Session = psycopg.Connection[Any]
-Connect = Callable[..., Session]
 
 numbers = count(1)
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
-from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
-from harness import Cluster
 from psycopg import errors
+
+from harness import Cluster
+from harness.sessions import LONGEST_WAIT, Connect, Session, wait_until
 
 WAYS = [
     "loop",
@@ -28,7 +28,6 @@ WAYS = [
     "ask",
 ]
 PLACES = ["__init__", "between rows", "end_scan"]
-LONGEST_WAIT = 60
 
 numbers = count()
 
@@ -42,12 +41,12 @@ class Case:
         self.query = f"SELECT count(*) FROM {name}"
         self.begun = server.scratch / name
         server.run_sql(
-            f"CREATE FOREIGN TABLE {name} (a int) SERVER busy OPTIONS (wrapper 'busy.Busy',"
+            f"CREATE FOREIGN TABLE {name} (a int) SERVER python OPTIONS (wrapper 'busy.Busy',"
             f" how '{how}', place '{place}', begun '{self.begun}')"
         )
 
     @contextmanager
-    def running(self, connection: psycopg.Connection[Any]) -> Iterator[list[Exception]]:
+    def running(self, connection: Session) -> Iterator[list[Exception]]:
         """Run the query; in the ``with`` block Python is at work, behind it the query has ended."""
         raised: list[Exception] = []
 
@@ -65,41 +64,11 @@ class Case:
         assert not thread.is_alive(), "the query has not ended"
 
 
-def wait_until(condition: Callable[[], object]) -> None:
-    """Return when the condition is true; fail if that takes very long."""
-    ticks = threading.Event()
-    for _ in range(LONGEST_WAIT * 100):
-        if condition():
-            return
-        ticks.wait(0.01)
-    raise AssertionError("it did not happen")
-
-
-def connect(server: Cluster) -> psycopg.Connection[Any]:
-    """Open a session in which every statement is a transaction."""
-    return psycopg.connect(server.dsn, autocommit=True)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Cluster]:
-    """A server with the extension, and the wrappers of this test on its path."""
-    wrappers = Path(__file__).resolve().parents[1] / "wrappers"
-    with Cluster() as cluster:
-        copy = cluster.scratch / "wrappers"
-        copy.mkdir(mode=0o755)
-        (copy / "busy.py").write_text((wrappers / "busy.py").read_text())
-        cluster.configure({"multicorn.python_path": str(copy)})
-        cluster.reload()
-        cluster.run_sql("CREATE EXTENSION multicorn")
-        cluster.run_sql("CREATE SERVER busy FOREIGN DATA WRAPPER multicorn")
-        yield cluster
-
-
 @pytest.mark.parametrize("how", WAYS)
-def test_cancel(server: Cluster, how: str) -> None:
+def test_cancel(server: Cluster, connect: Connect, how: str) -> None:
     """pg_cancel_backend() ends the statement, and the session goes on."""
     case = Case(server, how)
-    with connect(server) as connection:
+    with connect() as connection:
         with case.running(connection) as raised:
             server.run_sql(f"SELECT pg_cancel_backend({connection.info.backend_pid})")
         assert [type(error) for error in raised] == [errors.QueryCanceled]
@@ -108,10 +77,10 @@ def test_cancel(server: Cluster, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", WAYS)
-def test_statement_timeout(server: Cluster, how: str) -> None:
+def test_statement_timeout(server: Cluster, connect: Connect, how: str) -> None:
     """So does statement_timeout."""
     case = Case(server, how)
-    with connect(server) as connection:
+    with connect() as connection:
         connection.execute("SET statement_timeout = '200ms'")
         with pytest.raises(errors.QueryCanceled, match="due to statement timeout"):
             connection.execute(case.query)
@@ -119,10 +88,10 @@ def test_statement_timeout(server: Cluster, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", WAYS)
-def test_terminate(server: Cluster, how: str) -> None:
+def test_terminate(server: Cluster, connect: Connect, how: str) -> None:
     """pg_terminate_backend() ends the session, and no other."""
     case = Case(server, how)
-    with connect(server) as bystander, connect(server) as connection:
+    with connect() as bystander, connect() as connection:
         with case.running(connection) as raised:
             server.run_sql(f"SELECT pg_terminate_backend({connection.info.backend_pid})")
         assert len(raised) == 1 and isinstance(raised[0], psycopg.OperationalError)
@@ -131,21 +100,21 @@ def test_terminate(server: Cluster, how: str) -> None:
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_cancel_anywhere(server: Cluster, place: str) -> None:
+def test_cancel_anywhere(server: Cluster, connect: Connect, place: str) -> None:
     """It does not matter which method is at work."""
     case = Case(server, "sleep", place)
-    with connect(server) as connection:
+    with connect() as connection:
         with case.running(connection) as raised:
             server.run_sql(f"SELECT pg_cancel_backend({connection.info.backend_pid})")
         assert [type(error) for error in raised] == [errors.QueryCanceled]
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_cancel_does_not_reach_the_next_statement(server: Cluster) -> None:
+def test_cancel_does_not_reach_the_next_statement(server: Cluster, connect: Connect) -> None:
     """What was meant for one statement is over with it."""
     case = Case(server, "swallow_once")
     other = Case(server, "loop_in_rows")
-    with connect(server) as connection:
+    with connect() as connection:
         with case.running(connection) as raised:
             server.run_sql(f"SELECT pg_cancel_backend({connection.info.backend_pid})")
         assert len(raised) == 1
@@ -153,10 +122,10 @@ def test_cancel_does_not_reach_the_next_statement(server: Cluster) -> None:
         assert connection.execute(query).fetchall() == [(1,), (2,), (3,)]
 
 
-def test_transaction_can_go_on_from_a_savepoint(server: Cluster) -> None:
+def test_transaction_can_go_on_from_a_savepoint(server: Cluster, connect: Connect) -> None:
     """A cancelled query inside a savepoint leaves the rest of the transaction."""
     case = Case(server, "sleep")
-    with connect(server) as connection, connection.transaction():
+    with connect() as connection, connection.transaction():
         connection.execute("SAVEPOINT before")
         with case.running(connection) as raised:
             server.run_sql(f"SELECT pg_cancel_backend({connection.info.backend_pid})")
@@ -165,10 +134,10 @@ def test_transaction_can_go_on_from_a_savepoint(server: Cluster) -> None:
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_signal_handlers_are_restored(server: Cluster) -> None:
+def test_signal_handlers_are_restored(server: Cluster, connect: Connect) -> None:
     """Between statements PostgreSQL's own handlers are in place, SA_RESTART included."""
     case = Case(server, "loop_in_rows")
-    with connect(server) as connection:
+    with connect() as connection:
         pid = connection.info.backend_pid
         connection.execute("SELECT 1")
         connection.execute(f"SELECT a FROM ({case.query.replace('count(*)', 'a')}) q LIMIT 1")

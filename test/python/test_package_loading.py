@@ -266,7 +266,7 @@ def test_use_python_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(
         sys.modules,
         "_multicorn",
-        SimpleNamespace(python_path_place="/ours"),  # type: ignore[misc]
+        SimpleNamespace(python_path_place="/ours"),
     )
     monkeypatch.setattr(sys, "path", ["/ours", *sys.path])
     one, two, linked = (tmp_path / name for name in ("one", "two", "linked"))

@@ -5,35 +5,16 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
+
 from harness import Cluster
+from harness.sessions import Connect, wait_until
 
-WRAPPERS = Path(__file__).resolve().parents[1] / "wrappers"
-LONGEST_WAIT = 60
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
-
-Session = psycopg.Connection[Any]
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    """Return when the condition is true; fail if that takes very long."""
-    ticks = threading.Event()
-    for _ in range(LONGEST_WAIT * 100):
-        if condition():
-            return
-        ticks.wait(0.01)
-    raise AssertionError("it did not happen")
-
-
-def connect(server: Cluster, database: str = "postgres") -> Session:
-    """Open a session in which every statement is a transaction."""
-    return psycopg.connect(server.conninfo(database), autocommit=True)
 
 
 def create_table(server: Cluster, name: str, columns: str, options: str) -> None:
@@ -57,46 +38,35 @@ def private_memory(pid: int) -> int:
     return int(found[1]) * 1024
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Cluster]:
-    """A server with the extension, and the wrappers of this test on its path."""
-    with Cluster() as cluster:
-        copy = cluster.scratch / "wrappers"
-        copy.mkdir(mode=0o755)
-        (copy / "session.py").write_text((WRAPPERS / "session.py").read_text())
-        cluster.configure({"multicorn.python_path": str(copy)})
-        cluster.reload()
-        cluster.run_sql("CREATE EXTENSION multicorn")
-        cluster.run_sql("CREATE SERVER python FOREIGN DATA WRAPPER multicorn")
-        yield cluster
+# --- The start ----------------------------------------------------------------------------------
 
 
-# --- The start -------------------------------------------------------------------------------------
-
-
-def test_python_starts_with_the_first_foreign_table(server: Cluster) -> None:
+def test_python_starts_with_the_first_foreign_table(server: Cluster, connect: Connect) -> None:
     """A session that touches none does not load Python."""
     wrapper = "wrapper 'multicorn.constantfdw.ConstantForeignDataWrapper'"
     create_table(server, "constant", "a text", wrapper)
-    with connect(server) as session:
+    with connect() as session:
         session.execute("SELECT count(*) FROM pg_class")
         assert "libpython" not in mapped_files(session.info.backend_pid)
         assert session.execute("SELECT count(*) FROM constant").fetchone() == (20,)
         assert "libpython" in mapped_files(session.info.backend_pid)
 
 
-def test_the_path_is_clean(server: Cluster) -> None:
+def test_the_path_is_clean(
+    server: Cluster, connect: Connect, add_module: Callable[[str], str]
+) -> None:
     """Neither the current folder nor the server user's own packages are searched."""
-    module = server.scratch / "wrappers" / "paths.py"
-    module.write_text(
-        "import sys\n"
-        "class Paths:\n"
-        "    def __init__(self, options, columns): pass\n"
-        "    def execute(self, quals, columns): return [(entry,) for entry in sys.path]\n"
+    module = add_module(
+        """
+        import sys
+
+        class Paths:
+            def __init__(self, options, columns): pass
+            def execute(self, quals, columns): return [(entry,) for entry in sys.path]
+        """
     )
-    create_table(server, "paths", "entry text", "wrapper 'paths.Paths'")
-    with connect(server) as session:
-        entries = [entry for (entry,) in session.execute("SELECT entry FROM paths")]
+    create_table(server, "paths", "entry text", f"wrapper '{module}.Paths'")
+    entries = [entry for (entry,) in connect().execute("SELECT entry FROM paths")]
     assert "" not in entries and "." not in entries
     assert entries[0].endswith("/multicorn-python")
     assert entries[1] == str(server.scratch / "wrappers")
@@ -119,30 +89,32 @@ def environment(server: Cluster) -> Path:
     return folder
 
 
-def test_wrapper_in_a_virtual_environment(server: Cluster, environment: Path) -> None:
+def test_wrapper_in_a_virtual_environment(
+    server: Cluster, connect: Connect, environment: Path
+) -> None:
     """multicorn.virtualenv names the environment in which wrappers are looked for."""
     create_table(server, "housed", "a text", "wrapper 'housed.Housed'")
-    with connect(server) as session:
+    with connect() as session:
         session.execute(f"SET multicorn.virtualenv = '{environment}'")
         assert session.execute("SELECT a LIKE %s FROM housed", [f"{environment}/%"]).fetchone() == (
             True,
         )
         with pytest.raises(psycopg.Error, match="virtualenv"):
             session.execute("SET multicorn.virtualenv = ''")
-    with connect(server) as session, pytest.raises(psycopg.Error) as raised:
+    with connect() as session, pytest.raises(psycopg.Error) as raised:
         session.execute("SELECT a FROM housed")
     assert raised.value.sqlstate == "58P01"
     assert "No module named 'housed'" in str(raised.value)
 
 
-def test_virtual_environment_of_another_python(server: Cluster) -> None:
+def test_virtual_environment_of_another_python(server: Cluster, connect: Connect) -> None:
     """An error names both versions; once the setting is right, the session can go on."""
     folder = server.scratch / "older"
     (folder / "lib" / "python3.9" / "site-packages").mkdir(parents=True)
     (folder / "pyvenv.cfg").write_text("home = /usr/bin\nversion = 3.9.2\n")
     wrapper = "wrapper 'multicorn.constantfdw.ConstantForeignDataWrapper'"
     create_table(server, "constant", "a text", wrapper)
-    with connect(server) as session:
+    with connect() as session:
         session.execute(f"SET multicorn.virtualenv = '{folder}'")
         with pytest.raises(psycopg.Error) as raised:
             session.execute("SELECT a FROM constant")
@@ -189,10 +161,12 @@ THROUGH = """DO $$ plpy.execute("SELECT a FROM constant") $$ LANGUAGE plpython3u
         [THROUGH, BOTH],
     ],
 )
-def test_plpython_before_and_after(server: Cluster, plpython: str, queries: list[str]) -> None:
+def test_plpython_before_and_after(
+    server: Cluster, connect: Connect, plpython: str, queries: list[str]
+) -> None:
     """Foreign tables and PL/Python share a session, whichever comes first."""
     answers = {FOREIGN: "a 9", PLPYTHON: "A", BOTH: "A 11"}
-    with connect(server, plpython) as session:
+    with connect(plpython) as session:
         notices: list[str | None] = []
         session.add_notice_handler(lambda notice: notices.append(notice.message_primary))
         for query in queries:
@@ -203,9 +177,9 @@ def test_plpython_before_and_after(server: Cluster, plpython: str, queries: list
         assert notices == []
 
 
-def test_errors_pass_through_both(server: Cluster, plpython: str) -> None:
+def test_errors_pass_through_both(server: Cluster, connect: Connect, plpython: str) -> None:
     """PL/Python can catch what a wrapper raises, and the session goes on."""
-    with connect(server, plpython) as session:
+    with connect(plpython) as session:
         notices: list[str | None] = []
         session.add_notice_handler(lambda notice: notices.append(notice.message_primary))
         session.execute(
@@ -224,11 +198,11 @@ def test_errors_pass_through_both(server: Cluster, plpython: str) -> None:
 
 
 @pytest.mark.parametrize("end", ["disconnect", "terminate"])
-def test_instances_are_closed_at_the_end(server: Cluster, end: str) -> None:
+def test_instances_are_closed_at_the_end(server: Cluster, connect: Connect, end: str) -> None:
     """However the session ends, close() is called."""
     closed = server.scratch / f"closed_by_{end}"
     create_table(server, "closing", "a int", f"wrapper 'session.Closes', closed '{closed}'")
-    session = connect(server)
+    session = connect()
     session.execute("SELECT a FROM closing")
     assert not closed.exists()
     if end == "terminate":
@@ -238,11 +212,11 @@ def test_instances_are_closed_at_the_end(server: Cluster, end: str) -> None:
     wait_until(closed.exists)
 
 
-def test_critical_ends_the_session(server: Cluster) -> None:
+def test_critical_ends_the_session(server: Cluster, connect: Connect) -> None:
     """log_to_postgres(..., CRITICAL) does, also if Python swallows what it raises."""
     create_table(server, "ending", "a int", "wrapper 'session.Ends'")
-    with connect(server) as bystander:
-        session = connect(server)
+    with connect() as bystander:
+        session = connect()
         with pytest.raises(psycopg.OperationalError, match="that was all"):
             session.execute("SELECT a FROM ending")
         assert session.closed
@@ -252,10 +226,12 @@ def test_critical_ends_the_session(server: Cluster) -> None:
 # --- Messages, threads, memory ------------------------------------------------------------------
 
 
-def test_threads(server: Cluster) -> None:
+def test_threads(server: Cluster, connect: Connect) -> None:
     """Messages of threads arrive; PostgreSQL's signals stay with the main thread."""
-    create_table(server, "threads", "signal text, blocked bool, own bool", "wrapper 'session.Threads'")
-    with connect(server) as session:
+    create_table(
+        server, "threads", "signal text, blocked bool, own bool", "wrapper 'session.Threads'"
+    )
+    with connect() as session:
         notices: list[tuple[str | None, str | None]] = []
         session.add_notice_handler(
             lambda notice: notices.append((notice.severity, notice.message_primary))
@@ -270,11 +246,11 @@ def test_threads(server: Cluster) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "UTF8"])
-def test_messages_in_the_clients_encoding(server: Cluster, encoding: str) -> None:
+def test_messages_in_the_clients_encoding(server: Cluster, connect: Connect, encoding: str) -> None:
     """What the client's encoding lacks is escaped; a print never raises."""
     create_table(server, "speaking", "a int", "wrapper 'session.Speaks'")
     euro = "\N{EURO SIGN}" if encoding == "UTF8" else "\\u20ac"
-    with connect(server) as session:
+    with connect() as session:
         notices: list[str | None] = []
         session.add_notice_handler(lambda notice: notices.append(notice.message_primary))
         session.execute(f"SET client_encoding = '{encoding}'")
@@ -284,10 +260,10 @@ def test_messages_in_the_clients_encoding(server: Cluster, encoding: str) -> Non
     assert raised.value.diag.message_primary == f"ValueError: not for 5 {euro}"
 
 
-def test_a_cursor_needs_no_memory_per_row(server: Cluster) -> None:
+def test_a_cursor_needs_no_memory_per_row(server: Cluster, connect: Connect) -> None:
     """Rows are let go of as they are fetched."""
     create_table(server, "many", "a int, b text", "wrapper 'session.Many'")
-    with connect(server) as session, session.transaction():
+    with connect() as session, session.transaction():
         session.execute("DECLARE many CURSOR FOR SELECT * FROM many")
         session.execute("FETCH 10000 FROM many")
         before = private_memory(session.info.backend_pid)
@@ -296,8 +272,10 @@ def test_a_cursor_needs_no_memory_per_row(server: Cluster) -> None:
         assert private_memory(session.info.backend_pid) - before < 5_000_000
 
 
-@pytest.mark.parametrize("place", ["nowhere", "__init__", "execute", "a row", "a value", "end_scan"])
-def test_statements_leave_no_memory_behind(server: Cluster, place: str) -> None:
+@pytest.mark.parametrize(
+    "place", ["nowhere", "__init__", "execute", "a row", "a value", "end_scan"]
+)
+def test_statements_leave_no_memory_behind(server: Cluster, connect: Connect, place: str) -> None:
     """Neither those that succeed nor those that fail, wherever they do."""
     create_table(server, "failing", "a int", f"wrapper 'session.Fails', place '{place}'")
     repeat = (
@@ -305,7 +283,7 @@ def test_statements_leave_no_memory_behind(server: Cluster, place: str) -> None:
         " BEGIN PERFORM a FROM failing; EXCEPTION WHEN OTHERS THEN END;"
         " END LOOP; END $$"
     )
-    with connect(server) as session:
+    with connect() as session:
         session.execute("SET client_min_messages = error")
         for _ in range(2):  # until caches have grown
             session.execute(repeat)

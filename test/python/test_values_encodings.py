@@ -9,8 +9,7 @@ import psycopg
 import pytest
 from psycopg import errors, sql
 
-Session = psycopg.Connection[Any]
-Connect = Callable[..., Session]
+from harness.sessions import Connect, Session
 
 ENCODINGS = ["UTF8", "LATIN1", "SQL_ASCII"]
 

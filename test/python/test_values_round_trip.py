@@ -17,16 +17,16 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
+
+from harness.sessions import Session
 
 SEED = 20240229
 VALUES_PER_TYPE = 200
 TIME_ZONES = ["UTC", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe"]
 
-Session = psycopg.Connection[Any]
 Random = random.Random
 Generate = Callable[[Random], Any]
 

@@ -6,48 +6,49 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from multicorn import ForeignDataWrapper
 from multicorn.utils import check_interrupts
 
 
-def loop():
+def loop() -> Any:
     while True:
         pass
 
 
-def loop_in_rows():
+def loop_in_rows() -> Any:
     number = 0
     while True:
         number += 1
         yield (number,)
 
 
-def sleep():
+def sleep() -> Any:
     time.sleep(3600)
 
 
-def socket_recv():
+def socket_recv() -> Any:
     here, _there = socket.socketpair()
     here.recv(1)
 
 
-def pipe_read():
+def pipe_read() -> Any:
     readable, _writable = os.pipe()
     os.read(readable, 1)
 
 
-def run_program():
+def run_program() -> Any:
     subprocess.run(["sleep", "3600"], check=False)
 
 
-def wait_for_lock():
+def wait_for_lock() -> Any:
     lock = threading.Lock()
     with lock:
         lock.acquire()
 
 
-def swallow_exceptions():
+def swallow_exceptions() -> Any:
     while True:
         try:
             time.sleep(3600)
@@ -55,7 +56,7 @@ def swallow_exceptions():
             pass
 
 
-def swallow_once():
+def swallow_once() -> Any:
     try:
         time.sleep(3600)
     except BaseException:
@@ -63,14 +64,14 @@ def swallow_once():
     return [(1,)]
 
 
-def turn_into_another():
+def turn_into_another() -> Any:
     try:
         time.sleep(3600)
     except BaseException as error:
         raise ValueError("no") from error
 
 
-def ask():
+def ask() -> Any:
     while True:
         check_interrupts()
 
@@ -78,28 +79,28 @@ def ask():
 class Busy(ForeignDataWrapper):
     """Does what the option ``how`` says, where the option ``place`` says."""
 
-    def __init__(self, options, columns):
+    def __init__(self, options: dict[str, str], columns: Any) -> None:
         super().__init__(options, columns)
         self.how = globals()[options["how"]]
         self.place = options.get("place", "execute")
         self.begun = Path(options["begun"])
         if self.place == "__init__":
-            self.begin()
+            self.work()
 
-    def begin(self):
+    def work(self) -> Any:
         self.begun.touch()
         return self.how()
 
-    def execute(self, quals, columns):
+    def execute(self, quals: Any, columns: Any) -> Any:
         if self.place == "execute":
-            return self.begin()
+            return self.work()
         return self.rows()
 
-    def rows(self):
+    def rows(self) -> Any:
         yield (1,)
         if self.place == "between rows":
-            self.begin()
+            self.work()
 
-    def end_scan(self):
+    def end_scan(self) -> None:
         if self.place == "end_scan":
-            self.begin()
+            self.work()

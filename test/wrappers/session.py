@@ -4,6 +4,7 @@ import logging
 import signal
 import threading
 from pathlib import Path
+from typing import Any
 
 from multicorn import ForeignDataWrapper
 from multicorn.utils import CRITICAL, log_to_postgres
@@ -12,24 +13,24 @@ from multicorn.utils import CRITICAL, log_to_postgres
 class Closes(ForeignDataWrapper):
     """Writes the file that the option ``closed`` names when it is closed."""
 
-    def __init__(self, options, columns):
+    def __init__(self, options: dict[str, str], columns: Any) -> None:
         super().__init__(options, columns)
         self.closed = Path(options["closed"])
 
-    def execute(self, quals, columns):
+    def execute(self, quals: Any, columns: Any) -> Any:
         yield (1,)
 
-    def close(self):
+    def close(self) -> None:
         self.closed.touch()
 
 
 class Threads(ForeignDataWrapper):
     """Starts a thread that prints and logs; tells which of PostgreSQL's signals it blocks."""
 
-    def execute(self, quals, columns):
-        masks = []
+    def execute(self, quals: Any, columns: Any) -> Any:
+        masks: list[Any] = []
 
-        def run():
+        def run() -> None:
             masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, []))
             print("printed by a thread")
             logging.getLogger("session").warning("logged by a thread")
@@ -47,7 +48,7 @@ class Threads(ForeignDataWrapper):
 class Ends(ForeignDataWrapper):
     """Ends the session."""
 
-    def execute(self, quals, columns):
+    def execute(self, quals: Any, columns: Any) -> Any:
         try:
             log_to_postgres("that was all", CRITICAL, hint="connect again")
         except BaseException:
@@ -58,7 +59,7 @@ class Ends(ForeignDataWrapper):
 class Many(ForeignDataWrapper):
     """Half a million rows."""
 
-    def execute(self, quals, columns):
+    def execute(self, quals: Any, columns: Any) -> Any:
         for number in range(500_000):
             yield (number, f"text {number}")
 
@@ -66,29 +67,29 @@ class Many(ForeignDataWrapper):
 class Fails(ForeignDataWrapper):
     """Fails where the option ``place`` says."""
 
-    def __init__(self, options, columns):
+    def __init__(self, options: dict[str, str], columns: Any) -> None:
         super().__init__(options, columns)
         self.place = options["place"]
         self.fail_at("__init__")
 
-    def fail_at(self, place):
+    def fail_at(self, place: str) -> None:
         if place == self.place:
             raise ValueError(place)
 
-    def execute(self, quals, columns):
+    def execute(self, quals: Any, columns: Any) -> Any:
         self.fail_at("execute")
         yield (1,)
         self.fail_at("a row")
         if self.place == "a value":
             yield (object(),)
 
-    def end_scan(self):
+    def end_scan(self) -> None:
         self.fail_at("end_scan")
 
 
 class Speaks(ForeignDataWrapper):
     """Says something that not every encoding has, and fails with it."""
 
-    def execute(self, quals, columns):
+    def execute(self, quals: Any, columns: Any) -> Any:
         print("for 5 \N{EURO SIGN}")
         raise ValueError("not for 5 \N{EURO SIGN}")
