@@ -26,6 +26,9 @@ typedef struct CallSite
 } CallSite;
 
 extern void call_site_context(void *argument);
+extern void boundary_start(void);
+extern bool boundary_is_child(void);
+extern void boundary_end_child(void);
 extern void boundary_settle(void);
 extern PyObject *python_call(PyObject *callable, PyObject *const *arguments,
 							 size_t count, PyObject *keywords);

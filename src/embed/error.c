@@ -247,6 +247,7 @@ python_throw(void)
 	ExceptionReport report;
 	bool interrupted;
 
+	boundary_end_child();
 	if (exception == NULL)
 	{
 		error_throw_kept();
@@ -277,6 +278,7 @@ python_warn(void)
 	PyObject *exception = exception_take();
 	ExceptionReport report;
 
+	boundary_end_child();
 	if (exception == NULL)
 		return;
 	describe(exception, &report);

@@ -342,6 +342,8 @@ interpreter_start(void)
 	if (!package_loaded)
 	{
 		interrupt_start();
+		boundary_start();
+
 		start_python();
 		load_package();
 	}

@@ -23,14 +23,18 @@ typedef struct Message
 	PyObject *hint;
 } Message;
 
-/* Raises RuntimeError on any thread but the main one. */
+/* Raises RuntimeError on any thread but the main one, and in forked processes. */
 static bool
-require_main_thread(void)
+require_backend(void)
 {
-	if (interrupt_on_main_thread())
+	if (!interrupt_on_main_thread())
+		PyErr_SetString(PyExc_RuntimeError,
+						"PostgreSQL can only be called from the main thread");
+	else if (boundary_is_child())
+		PyErr_SetString(PyExc_RuntimeError,
+						"PostgreSQL cannot be called from a forked process");
+	else
 		return true;
-	PyErr_SetString(PyExc_RuntimeError,
-					"PostgreSQL can only be called from the main thread");
 	return false;
 }
 
@@ -65,7 +69,7 @@ module_log(PyObject *self, PyObject *args)
 
 	if (!PyArg_ParseTuple(args, "iUOO", &message.elevel, &message.message,
 						  &message.detail, &message.hint) ||
-		!require_main_thread())
+		!require_backend())
 		return NULL;
 	if (message.elevel == ERROR || message.elevel > FATAL)
 	{
@@ -82,7 +86,7 @@ module_log(PyObject *self, PyObject *args)
 static PyObject *
 module_check_interrupts(PyObject *self, PyObject *unused)
 {
-	if (!require_main_thread())
+	if (!require_backend())
 		return NULL;
 	return interrupt_check();
 }
@@ -98,7 +102,7 @@ module_on_interrupt(PyObject *self, PyObject *args)
 static PyObject *
 module_active(PyObject *self, PyObject *unused)
 {
-	return PyBool_FromLong(python_depth > 0);
+	return PyBool_FromLong(python_depth > 0 && !boundary_is_child());
 }
 
 /* output_pending(): have the package's flush() called at the next boundary. */
