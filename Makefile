@@ -64,7 +64,7 @@ EXTRA_CLEAN = .build-flags
 # callbacks of both have fixed parameters that few use all of.
 PG_CPPFLAGS = -I$(top)/src $(POSTGRES_CPPFLAGS) $(PYTHON_CPPFLAGS) \
 	-DMULTICORN_PYTHON='"$(PYTHON_EXECUTABLE)"' -DMULTICORN_VERSION='"$(version)"'
-PG_CFLAGS = -fno-semantic-interposition -Wall -Wextra -Wno-unused-parameter $(if $(filter-out 0,$(WERROR)),-Werror)
+PG_CFLAGS = -fvisibility=hidden -Wall -Wextra -Wno-unused-parameter $(if $(filter-out 0,$(WERROR)),-Werror)
 SHLIB_LINK = $(PYTHON_LIBS)
 
 # Bitcode would need the very clang that the server was built with, and gain nothing: no function

@@ -26,6 +26,15 @@
 #error "multicorn supports PostgreSQL 15 to 18"
 #endif
 
+/*
+ * The library is built with hidden symbols. From PostgreSQL 16 on, the server's
+ * own macros export what it looks for.
+ */
+#if PG_VERSION_NUM < 160000
+#undef PGDLLEXPORT
+#define PGDLLEXPORT __attribute__((visibility("default")))
+#endif
+
 #if PG_VERSION_NUM >= 180000
 #define MULTICORN_NORETURN pg_noreturn
 #else

@@ -24,7 +24,9 @@ PG_MODULE_MAGIC;
 PG_FUNCTION_INFO_V1(multicorn_handler);
 PG_FUNCTION_INFO_V1(multicorn_validator);
 
-void _PG_init(void);
+PGDLLEXPORT void _PG_init(void);
+PGDLLEXPORT Datum multicorn_handler(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum multicorn_validator(PG_FUNCTION_ARGS);
 
 /* multicorn_handler() returns fdw_handler: the callbacks of foreign tables. */
 Datum

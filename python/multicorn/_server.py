@@ -7,8 +7,8 @@ from multicorn._bridge import bridge
 from multicorn._describe import describe
 from multicorn._loading import load, use_python_path, use_virtualenv
 from multicorn._output import flush, install_logging, install_output, install_warnings
+from multicorn._signals import install_signals
 from multicorn._text import redact, remember_secrets
-from multicorn._threads import block_signals_in_threads, handle_interrupts
 
 # What a message shows of a value: characters of a scalar, items of a container.
 LONGEST_SHOWN = 200
@@ -42,8 +42,7 @@ def start() -> None:
     install_logging()
     server = bridge()
     if server is not None:
-        handle_interrupts(server.on_interrupt)
-        block_signals_in_threads()
+        install_signals(server)
 
 
 def mapping_options(cls: type) -> frozenset[str]:

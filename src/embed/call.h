@@ -47,6 +47,14 @@ call_site_push(CallSite *site, const char *subject, const char *method)
 	error_context_stack = &site->callback;
 }
 
+/* The same again for a site that was pushed before and has not changed. */
+static inline void
+call_site_push_again(CallSite *site)
+{
+	site->callback.previous = error_context_stack;
+	error_context_stack = &site->callback;
+}
+
 static inline void
 call_site_pop(CallSite *site)
 {

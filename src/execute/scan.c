@@ -630,7 +630,7 @@ multicornIterateForeignScan(ForeignScanState *node)
 		finish_rows(scan);
 		return slot;
 	}
-	call_site_push(&scan->site, scan->site.subject, "execute");
+	call_site_push_again(&scan->site);
 	row = next_row(scan);
 	if (likely(row != NULL))
 		row_read(scan->reader, row, slot);

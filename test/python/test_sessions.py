@@ -306,3 +306,17 @@ def test_a_forked_process_is_no_second_backend(
     assert notices == []
     assert "came back into PostgreSQL" in server.log
     assert "PANIC" not in server.log
+
+
+def test_postgresqls_handlers_stay(server: Cluster, connect: Connect) -> None:
+    """A wrapper cannot put handlers before those by which queries are ended; others it can."""
+    create_table(server, "handling", "signal text, error text", "wrapper 'session.Handles'")
+    rows = connect().execute("SELECT * FROM handling").fetchall()
+    assert [(name, error is None) for name, error in rows] == [
+        ("SIGINT", False),
+        ("SIGTERM", False),
+        ("SIGALRM", False),
+        ("SIGUSR1", False),
+        ("SIGWINCH", True),
+    ]
+    assert rows[0][1] == "the handler of SIGINT is PostgreSQL's: it ends queries with it"

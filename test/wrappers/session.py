@@ -115,3 +115,16 @@ class Forks(ForeignDataWrapper):
             return
         _pid, status = os.waitpid(child, 0)
         yield (os.waitstatus_to_exitcode(status),)
+
+
+class Handles(ForeignDataWrapper):
+    """Wants handlers of its own."""
+
+    def execute(self, quals: Any, columns: Any) -> Any:
+        for name in ("SIGINT", "SIGTERM", "SIGALRM", "SIGUSR1", "SIGWINCH"):
+            try:
+                signal.signal(getattr(signal, name), lambda number, frame: None)
+            except ValueError as error:
+                yield (name, str(error))
+            else:
+                yield (name, None)

@@ -1,0 +1,88 @@
+"""Signals are PostgreSQL's: it cancels, times and ends queries with them.
+
+They belong to the thread that runs PostgreSQL. A thread inherits the signal mask of the one that
+starts it, so the functions that start threads are wrapped: PostgreSQL's signals are blocked for
+the moment of the start, and stay blocked in the new thread. And their handlers are not a wrapper's
+to change, or no query could be ended any more.
+"""
+
+from __future__ import annotations
+
+import _thread
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from multicorn._bridge import Bridge
+
+# The public module `signal` would import enum; it calls this one.
+_signal: Any = __import__("_signal")
+
+_POSTGRESQL_SIGNALS = {
+    getattr(_signal, name): name
+    for name in (
+        "SIGALRM",
+        "SIGCHLD",
+        "SIGHUP",
+        "SIGINT",
+        "SIGPIPE",
+        "SIGQUIT",
+        "SIGTERM",
+        "SIGURG",
+        "SIGUSR1",
+        "SIGUSR2",
+    )
+}
+
+# Python 3.13 has added the last.
+_STARTERS = ("start_new_thread", "start_new", "start_joinable_thread")
+
+
+def install_signals(server: Bridge) -> None:
+    """Let C code interrupt Python, and keep PostgreSQL's signals as they are."""
+    if hasattr(_signal.signal, "__wrapped__"):
+        return
+    _signal.signal(_signal.SIGINT, server.on_interrupt)
+    _signal.signal = _keeping_handlers(_signal.signal, server)
+    threading = sys.modules.get("threading")
+    for name in _STARTERS:
+        start = getattr(_thread, name, None)
+        if start is None:
+            continue
+        wrapped = _with_signals_blocked(start)
+        setattr(_thread, name, wrapped)
+        # threading holds on to it under a name of its own.
+        if hasattr(threading, f"_{name}"):
+            setattr(threading, f"_{name}", wrapped)
+
+
+def _with_signals_blocked(start: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that does the same with PostgreSQL's signals blocked."""
+
+    def start_thread(*args: Any, **kwargs: Any) -> Any:
+        mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _POSTGRESQL_SIGNALS)
+        try:
+            return start(*args, **kwargs)
+        finally:
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+
+    start_thread.__wrapped__ = start  # type: ignore[attr-defined]
+    return start_thread
+
+
+def _keeping_handlers(signal: Callable[..., Any], server: Bridge) -> Callable[..., Any]:
+    """Return a signal.signal() that a wrapper cannot use on PostgreSQL's signals."""
+
+    def set_handler(signalnum: int, handler: Any, /) -> Any:
+        if signalnum in _POSTGRESQL_SIGNALS and server.active():
+            raise ValueError(
+                f"the handler of {_POSTGRESQL_SIGNALS[signalnum]} is PostgreSQL's: "
+                "it ends queries with it"
+            )
+        return signal(signalnum, handler)
+
+    set_handler.__wrapped__ = signal  # type: ignore[attr-defined]
+    return set_handler
