@@ -74,14 +74,17 @@ override with_llvm := no
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
+# In full, or make would find them in the sources when the build is elsewhere.
+object_dirs := $(addprefix $(CURDIR)/,$(sort $(dir $(OBJS))))
+
 # Everything is rebuilt when a header, the chosen server, the chosen Python or a flag changes.
-$(OBJS): $(wildcard $(top)/src/*.h $(top)/src/*/*.h) .build-flags | $(sort $(dir $(OBJS)))
+$(OBJS): $(wildcard $(top)/src/*.h $(top)/src/*/*.h) .build-flags | $(object_dirs)
 
 .build-flags: export BUILD_FLAGS = $(CC) $(CFLAGS) $(CPPFLAGS) $(SHLIB_LINK) $(BUILD_SUMMARY)
 .build-flags: FORCE
 	@printf '%s\n' "$$BUILD_FLAGS" | cmp -s - $@ || printf '%s\n' "$$BUILD_FLAGS" > $@
 
-$(sort $(dir $(OBJS))):
+$(object_dirs):
 	$(MKDIR_P) $@
 
 .PHONY: FORCE

@@ -7,12 +7,14 @@ from multicorn._bridge import bridge
 from multicorn._describe import describe
 from multicorn._loading import load, use_python_path, use_virtualenv
 from multicorn._output import flush, install_logging, install_output, install_warnings
+from multicorn._process import keep_folder
 from multicorn._signals import install_signals
 from multicorn._text import redact, remember_secrets
 
-# What a message shows of a value: characters of a scalar, items of a container.
+# What a message shows of a value: characters of a scalar, items and depth of a container.
 LONGEST_SHOWN = 200
 MOST_SHOWN = 100
+DEEPEST_SHOWN = 20
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ def start() -> None:
     server = bridge()
     if server is not None:
         install_signals(server)
+        keep_folder(server)
 
 
 def mapping_options(cls: type) -> frozenset[str]:
@@ -88,7 +91,16 @@ def show(value: object) -> str:
     """Return repr() of a value, of bounded length, depth and number of items."""
     from reprlib import Repr
 
-    shower = Repr()
+    class Shower(Repr):
+        def repr_instance(self, x: object, level: int) -> str:
+            try:
+                text = repr(x)
+            except Exception:
+                text = f"<{type(x).__name__}>"
+            return text if len(text) <= self.maxother else f"{text[: self.maxother]}..."
+
+    shower = Shower()
+    shower.maxlevel = DEEPEST_SHOWN
     shower.maxstring = shower.maxlong = shower.maxother = LONGEST_SHOWN
     shower.maxlist = shower.maxtuple = shower.maxdict = MOST_SHOWN
     shower.maxset = shower.maxfrozenset = shower.maxdeque = shower.maxarray = MOST_SHOWN

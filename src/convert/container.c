@@ -57,16 +57,44 @@ is_mapping(PyObject *value)
 	return found;
 }
 
+/* Is it a dict whose class looks keys up as dict does? */
+static bool
+is_plain_dict(PyObject *mapping)
+{
+	static PyObject *name = NULL;
+	PyObject *method;
+	PyObject *original;
+	bool result;
+
+	if (PyDict_CheckExact(mapping))
+		return true;
+	if (!PyDict_Check(mapping))
+		return false;
+	if (name == NULL)
+		name = PyUnicode_InternFromString("__getitem__");
+	method = name != NULL
+		? PyObject_GetAttr((PyObject *) Py_TYPE(mapping), name)
+		: NULL;
+	original = name != NULL ? PyObject_GetAttr((PyObject *) &PyDict_Type, name)
+							: NULL;
+	result = method != NULL && method == original;
+	Py_XDECREF(method);
+	Py_XDECREF(original);
+	PyErr_Clear();
+	return result;
+}
+
 /*
- * The value of a key, a new reference; NULL if the mapping lacks it. Throws
- * what the mapping raises, but for KeyError and IndexError.
+ * The value of a key, a new reference; NULL if the mapping lacks it, also if it
+ * would make one then (__missing__ of a defaultdict). Throws what the mapping
+ * raises, but for KeyError and IndexError.
  */
 PyObject *
 mapping_get(PyObject *mapping, PyObject *key)
 {
 	PyObject *value;
 
-	if (likely(PyDict_CheckExact(mapping)))
+	if (is_plain_dict(mapping))
 	{
 		value = PyDict_GetItemWithError(mapping, key);
 		if (unlikely(value == NULL && PyErr_Occurred()))

@@ -281,6 +281,13 @@ python_warn(void)
 	boundary_end_child();
 	if (exception == NULL)
 		return;
+	if (PyErr_GivenExceptionMatches(exception, error_interrupt_type) &&
+		!error_is_kept())
+	{
+		/* What is to end the statement speaks for itself, a little later. */
+		Py_DECREF(exception);
+		return;
+	}
 	describe(exception, &report);
 	Py_DECREF(exception);
 	error_drop_kept();

@@ -126,7 +126,8 @@ require_class_path(const char *wrapper)
 {
 	const char *dot = strrchr(wrapper, '.');
 
-	if (dot == NULL || dot == wrapper || dot[1] == '\0')
+	if (dot == NULL || wrapper[0] == '.' || dot[1] == '\0' ||
+		strstr(wrapper, "..") != NULL)
 		ereport(ERROR, errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 				errmsg("invalid value for option \"wrapper\": \"%s\"", wrapper),
 				errdetail("The path of a Python class has its module, a dot and the name of the class."),

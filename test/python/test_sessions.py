@@ -320,3 +320,29 @@ def test_postgresqls_handlers_stay(server: Cluster, connect: Connect) -> None:
         ("SIGWINCH", True),
     ]
     assert rows[0][1] == "the handler of SIGINT is PostgreSQL's: it ends queries with it"
+
+
+def test_the_data_folder_stays(
+    server: Cluster, connect: Connect, add_module: Callable[[str], str]
+) -> None:
+    """A wrapper cannot change the folder by which PostgreSQL finds its files."""
+    module = add_module(
+        """
+        import os, subprocess
+
+        class Wanders:
+            def __init__(self, options, columns): pass
+            def execute(self, quals, columns):
+                yield (os.getcwd(),)
+                yield (subprocess.run("pwd", cwd="/", stdout=-1).stdout.strip(),)
+                os.chdir("/")
+        """
+    )
+    create_table(server, "wandering", "folder text", f"wrapper '{module}.Wanders'")
+    session = connect()
+    with session.transaction():
+        rows = session.execute("SELECT folder FROM wandering LIMIT 2").fetchall()
+    assert rows == [(str(server.data),), ("/",)]
+    with pytest.raises(psycopg.Error, match="out of its data folder"):
+        session.execute("SELECT folder FROM wandering")
+    assert session.execute("SELECT count(*) > 0 FROM pg_class").fetchone() == (True,)

@@ -77,9 +77,8 @@ SELECT * FROM no_class;
 \echo :LAST_ERROR_SQLSTATE
 SELECT * FROM a_function;
 SELECT * FROM a_module;
-SELECT * FROM no_name;
-\echo :LAST_ERROR_SQLSTATE
 SELECT * FROM no_python;
+\echo :LAST_ERROR_SQLSTATE
 \set VERBOSITY default
 
 -- The class may come later.

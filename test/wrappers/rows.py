@@ -110,10 +110,10 @@ class Greedy:
 class Poisoned(dict[str, Any]):
     """A mapping that fails for one key."""
 
-    def __missing__(self, key: str) -> Any:
+    def __getitem__(self, key: str) -> Any:
         if key == "price":
             raise ValueError("the price is a secret")
-        raise KeyError(key)
+        return super().__getitem__(key)
 
 
 class Endless:
