@@ -120,7 +120,8 @@ def postgres_version(pg_config: str) -> str:
     match = re.match(r"PostgreSQL ((\d+)\S*)", answer)
     if not match or not OLDEST_POSTGRES <= int(match[2]) <= NEWEST_POSTGRES:
         raise CannotBuild(
-            f"{answer or pg_config} is not supported: choose the pg_config of PostgreSQL "
+            f"{answer.splitlines()[0] if answer else pg_config} is not supported: choose the "
+            "pg_config of PostgreSQL "
             f"{OLDEST_POSTGRES} to {NEWEST_POSTGRES} with PG_CONFIG="
         )
     return match[1]
