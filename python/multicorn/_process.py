@@ -1,11 +1,13 @@
-"""The process is PostgreSQL's: what a wrapper must not change in it.
+"""The process is PostgreSQL's: what a wrapper must not do to it.
 
-PostgreSQL opens its files by paths relative to its data folder.
+Functions of other modules that would do harm refuse to work while a method of a wrapper is on the
+stack. For everyone else, PL/Python among them, they stay what they are.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,25 +16,45 @@ if TYPE_CHECKING:
 
     from multicorn._bridge import Bridge
 
+FOLDER = (
+    "would take PostgreSQL out of its data folder; use absolute paths, or run a program with "
+    "subprocess and cwd="
+)
+TIMER = "would take PostgreSQL's timer, by which it ends queries"
+PLPY = "cannot be used by a wrapper: PL/Python does not know that it is called"
 
-def keep_folder(server: Bridge) -> None:
-    """Have os.chdir() and os.fchdir() refuse to work for a wrapper."""
+# The public module `signal` would import enum; it has names of its own for these.
+_signal = __import__("_signal")
+
+
+def protect_process(server: Bridge) -> None:
+    """Have functions refuse to work for a wrapper that would harm the backend."""
     for name in ("chdir", "fchdir"):
-        change = getattr(os, name)
-        if not hasattr(change, "__wrapped__"):
-            setattr(os, name, _refusing(name, change, server))
+        _refuse(server, name, FOLDER, os)
+    for name in ("alarm", "setitimer"):
+        _refuse(server, name, TIMER, _signal, sys.modules.get("signal"))
+    # PL/Python would take the wrapper for the function that reads the foreign table.
+    for name in ("execute", "prepare", "cursor", "subtransaction", "commit", "rollback"):
+        _refuse(server, name, PLPY, sys.modules.get("plpy"))
 
 
-def _refusing(name: str, change: Callable[..., Any], server: Bridge) -> Callable[..., Any]:
+def _refuse(server: Bridge, name: str, reason: str, *modules: Any) -> None:
+    """Replace a function, in the modules that have it."""
+    for module in modules:
+        function = getattr(module, name, None)
+        if function is not None and not hasattr(function, "__wrapped__"):
+            setattr(module, name, _refusing(server, name, reason, function))
+
+
+def _refusing(
+    server: Bridge, name: str, reason: str, function: Callable[..., Any]
+) -> Callable[..., Any]:
     """Return a function that does the same only while no wrapper is at work."""
 
     def refuse(*args: Any, **kwargs: Any) -> Any:
         if server.active():
-            raise PermissionError(
-                f"os.{name}() would take PostgreSQL out of its data folder; "
-                "use absolute paths, or run a program with subprocess and cwd="
-            )
-        return change(*args, **kwargs)
+            raise PermissionError(f"{name}() {reason}")
+        return function(*args, **kwargs)
 
-    refuse.__wrapped__ = change  # type: ignore[attr-defined]
+    refuse.__wrapped__ = function  # type: ignore[attr-defined]
     return refuse

@@ -7,7 +7,7 @@ from multicorn._bridge import bridge
 from multicorn._describe import describe
 from multicorn._loading import load, use_python_path, use_virtualenv
 from multicorn._output import flush, install_logging, install_output, install_warnings
-from multicorn._process import keep_folder
+from multicorn._process import protect_process
 from multicorn._signals import install_signals
 from multicorn._text import redact, remember_secrets
 
@@ -45,7 +45,7 @@ def start() -> None:
     server = bridge()
     if server is not None:
         install_signals(server)
-        keep_folder(server)
+        protect_process(server)
 
 
 def mapping_options(cls: type) -> frozenset[str]:

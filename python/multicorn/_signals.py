@@ -78,10 +78,7 @@ def _keeping_handlers(signal: Callable[..., Any], server: Bridge) -> Callable[..
 
     def set_handler(signalnum: int, handler: Any, /) -> Any:
         if signalnum in _POSTGRESQL_SIGNALS and server.active():
-            raise ValueError(
-                f"the handler of {_POSTGRESQL_SIGNALS[signalnum]} is PostgreSQL's: "
-                "it ends queries with it"
-            )
+            raise ValueError(f"the handler of {_POSTGRESQL_SIGNALS[signalnum]} is PostgreSQL's")
         return signal(signalnum, handler)
 
     set_handler.__wrapped__ = signal  # type: ignore[attr-defined]

@@ -346,9 +346,7 @@ prepare_composite(ToDatum *self)
 		self->parts[i] = to_datum_create(attribute->atttypid,
 										 attribute->atttypmod, false,
 										 self->subject);
-		self->names[i] =
-			reference_own(text_to_python(NameStr(attribute->attname),
-										 strlen(NameStr(attribute->attname))));
+		self->names[i] = python_string(NameStr(attribute->attname));
 	}
 	self->convert = composite_to_datum;
 }
@@ -437,8 +435,7 @@ add_attribute(PyObject *dict, Form_pg_attribute attribute, Datum datum,
 	if (value == NULL)
 		return false;
 	reference_own(value);
-	name = reference_own(text_to_python(NameStr(attribute->attname),
-										strlen(NameStr(attribute->attname))));
+	name = python_string(NameStr(attribute->attname));
 	if (PyDict_SetItem(dict, name, value) != 0)
 		python_throw();
 	return true;

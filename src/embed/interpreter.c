@@ -297,7 +297,7 @@ load_package(void)
 static void
 call_with_string(PyObject *function, const char *value)
 {
-	PyObject *argument = reference_own(text_to_python(value, strlen(value)));
+	PyObject *argument = python_string(value);
 
 	reference_own(python_call(function, &argument, 1, NULL));
 }

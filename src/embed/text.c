@@ -198,3 +198,10 @@ text_to_python(const char *text, Size length)
 		python_throw();
 	return string;
 }
+
+/* A str of a C string in the database's encoding, owned by CurrentMemoryContext. */
+PyObject *
+python_string(const char *text)
+{
+	return reference_own(text_to_python(text, strlen(text)));
+}

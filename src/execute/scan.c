@@ -317,13 +317,6 @@ multicornBeginForeignScan(ForeignScanState *node, int eflags)
 	dlist_push_tail(&open_scans, &open->node);
 }
 
-/* A str of a C string, owned by CurrentMemoryContext. */
-static PyObject *
-python_string(const char *text)
-{
-	return reference_own(text_to_python(text, strlen(text)));
-}
-
 /* The operator of a Qual: its name, or a pair for ANY and ALL; owned. */
 static PyObject *
 python_operator(const QualDescription *description)

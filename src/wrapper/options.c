@@ -138,7 +138,7 @@ require_class_path(const char *wrapper)
 static PyObject *
 load_class(const char *wrapper)
 {
-	PyObject *path = reference_own(text_to_python(wrapper, strlen(wrapper)));
+	PyObject *path = python_string(wrapper);
 
 	return python_call(interpreter_functions.load, &path, 1, NULL);
 }
@@ -154,7 +154,7 @@ warn_unless_loadable(const char *wrapper)
 	PyObject *class;
 
 	interpreter_start();
-	path = reference_own(text_to_python(wrapper, strlen(wrapper)));
+	path = python_string(wrapper);
 	python_enter();
 	class = PyObject_CallOneArg(interpreter_functions.load, path);
 	python_leave();
@@ -267,13 +267,6 @@ mapping_options(Oid user, Oid server)
 		options = untransformRelOptions(datum);
 	ReleaseSysCache(tuple);
 	return options;
-}
-
-/* A str of a C string, owned by CurrentMemoryContext. */
-static PyObject *
-python_string(const char *text)
-{
-	return reference_own(text_to_python(text, strlen(text)));
 }
 
 /* Copies options into the dict, all but the class's path. */

@@ -194,6 +194,65 @@ def test_errors_pass_through_both(server: Cluster, connect: Connect, plpython: s
         assert session.execute(BOTH).fetchone() == ("A 11",)
 
 
+def test_plpy_is_not_for_wrappers(
+    server: Cluster, connect: Connect, plpython: str, add_module: Callable[[str], str]
+) -> None:
+    """PL/Python would take a wrapper for the function that reads the foreign table."""
+    module = add_module(
+        """
+        class Asks:
+            def __init__(self, options, columns): pass
+            def execute(self, quals, columns):
+                import plpy
+                yield (plpy.execute("SELECT 5 AS five")[0]["five"],)
+        """
+    )
+    server.run_sql(
+        "CREATE FOREIGN TABLE asking (a int) SERVER python"
+        f" OPTIONS (wrapper '{module}.Asks');"
+        "CREATE FUNCTION ask() RETURNS int LANGUAGE plpython3u"
+        """ AS $$ return plpy.execute("SELECT a FROM asking")[0]["a"] $$;"""
+        "CREATE FUNCTION five() RETURNS int LANGUAGE plpython3u"
+        """ AS $$ return plpy.execute("SELECT 5 AS five")[0]["five"] $$;""",
+        database=plpython,
+    )
+    session = connect(plpython)
+    for query in ("SELECT a FROM asking", "SELECT ask()"):
+        with pytest.raises(psycopg.Error, match=r"execute\(\) cannot be used by a wrapper"):
+            session.execute(query)
+        assert session.execute("SELECT five(), max(shout(a)) FROM constant").fetchone() == (
+            5,
+            "A 9",
+        )
+
+
+def test_postgresqls_timer_stays(
+    server: Cluster, connect: Connect, add_module: Callable[[str], str]
+) -> None:
+    """A wrapper cannot stop statement_timeout."""
+    module = add_module(
+        """
+        import signal, time
+
+        class Waits:
+            def __init__(self, options, columns): pass
+            def execute(self, quals, columns):
+                for call in (lambda: signal.alarm(0),
+                             lambda: signal.setitimer(signal.ITIMER_REAL, 0)):
+                    try:
+                        call()
+                    except PermissionError:
+                        pass
+                time.sleep(3600)
+        """
+    )
+    create_table(server, "waiting", "a int", f"wrapper '{module}.Waits'")
+    session = connect()
+    session.execute("SET statement_timeout = '300ms'")
+    with pytest.raises(psycopg.errors.QueryCanceled):
+        session.execute("SELECT a FROM waiting")
+
+
 # --- The end ------------------------------------------------------------------------------------
 
 
@@ -319,7 +378,7 @@ def test_postgresqls_handlers_stay(server: Cluster, connect: Connect) -> None:
         ("SIGUSR1", False),
         ("SIGWINCH", True),
     ]
-    assert rows[0][1] == "the handler of SIGINT is PostgreSQL's: it ends queries with it"
+    assert rows[0][1] == "the handler of SIGINT is PostgreSQL's"
 
 
 def test_the_data_folder_stays(
