@@ -73,8 +73,12 @@ ANSWERS = frozenset(("true", "false", "yes", "no", "on", "off"))
 _forms: dict[str, bool] = {}
 
 
-def remember_secrets(options: Mapping[str, str]) -> None:
-    """Hide the secret ones among these options from every message from now on."""
+def remember_secrets(options: Mapping[str, str]) -> bool:
+    """Hide the secret ones among these options from every message from now on.
+
+    Returns:
+        Whether there is anything to hide, of these options or of others.
+    """
     for name, value in options.items():
         if not isinstance(value, str):
             continue
@@ -82,6 +86,7 @@ def remember_secrets(options: Mapping[str, str]) -> None:
             _remember(value)
         for secret in _embedded_secrets(value):
             _remember(secret)
+    return bool(_forms)
 
 
 def _remember(value: str) -> None:

@@ -279,6 +279,37 @@ read_any(RowReader *reader, PyObject *row, Datum *values, bool *nulls)
 		read_sequence(reader, row, values, nulls);
 }
 
+/* Converts the needed columns of a row of whatever shape. */
+static inline void
+read_row(RowReader *reader, PyObject *row, Datum *values, bool *nulls)
+{
+	if (PyTuple_CheckExact(row))
+		read_tuple(reader, row, values, nulls);
+	else if (PyDict_CheckExact(row))
+		read_dict(reader, row, values, nulls);
+	else if (PyList_CheckExact(row))
+		read_list(reader, row, values, nulls);
+	else
+		read_any(reader, row, values, nulls);
+}
+
+/* The same where an error could quote a secret. */
+static void
+read_row_redacted(RowReader *reader, PyObject *row, Datum *values, bool *nulls)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		read_row(reader, row, values, nulls);
+	}
+	PG_CATCH();
+	{
+		error_rethrow_redacted(context);
+	}
+	PG_END_TRY();
+}
+
 /*
  * Stores a row in the slot, a virtual tuple whose values live in
  * CurrentMemoryContext. Takes the reference to the row. The slot's values of
@@ -300,14 +331,10 @@ row_read(RowReader *reader, PyObject *row, TupleTableSlot *slot)
 	callback->previous = error_context_stack;
 	error_context_stack = callback;
 
-	if (PyTuple_CheckExact(row))
-		read_tuple(reader, row, values, nulls);
-	else if (PyDict_CheckExact(row))
-		read_dict(reader, row, values, nulls);
-	else if (PyList_CheckExact(row))
-		read_list(reader, row, values, nulls);
+	if (unlikely(error_secrets_known))
+		read_row_redacted(reader, row, values, nulls);
 	else
-		read_any(reader, row, values, nulls);
+		read_row(reader, row, values, nulls);
 
 	error_context_stack = callback->previous;
 	Py_CLEAR(reader->row->object);

@@ -17,6 +17,7 @@
 #include "utils/memutils.h"
 
 bool error_show_traceback = true;
+bool error_secrets_known = false;
 PyObject *error_interrupt_type = NULL;
 
 /* The error that waits for the boundary, in a context of its own. */
@@ -266,6 +267,49 @@ python_throw(void)
 		CHECK_FOR_INTERRUPTS();
 	emit(ERROR, &report);
 	pg_unreachable();
+}
+
+/*
+ * A text without secrets, in CurrentMemoryContext; NULL for NULL. Throws if
+ * memory runs out, or the text cannot be decoded.
+ */
+static char *
+redacted(const char *text)
+{
+	PyObject *string;
+	PyObject *result;
+	char *shown;
+
+	if (text == NULL)
+		return NULL;
+	string = python_string(text);
+	python_enter();
+	result = PyObject_CallOneArg(interpreter_functions.redact, string);
+	python_leave();
+	PyErr_Clear();
+	shown = text_from_python_lossy(result);
+	Py_XDECREF(result);
+	return shown != NULL ? shown : pstrdup("(text not available)");
+}
+
+/*
+ * For PG_CATCH: throws PostgreSQL's error again, without the values of options
+ * that are secrets: it may quote a value that came from the wrapper. Works in
+ * context.
+ */
+void
+error_rethrow_redacted(MemoryContext context)
+{
+	ErrorData *error;
+
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	FlushErrorState();
+	error->message = redacted(error->message);
+	error->detail = redacted(error->detail);
+	error->hint = redacted(error->hint);
+	error->context = redacted(error->context);
+	ReThrowError(error);
 }
 
 /*

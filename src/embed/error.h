@@ -10,10 +10,14 @@
 /* multicorn.show_traceback */
 extern bool error_show_traceback;
 
+/* Has a wrapper been given an option whose value must not be shown? */
+extern bool error_secrets_known;
+
 /* The BaseException that says: a PostgreSQL error waits at the boundary. */
 extern PyObject *error_interrupt_type;
 
 MULTICORN_NORETURN extern void python_throw(void);
+MULTICORN_NORETURN extern void error_rethrow_redacted(MemoryContext context);
 extern void python_warn(void);
 extern bool error_guard(void (*function)(void *), void *argument);
 extern void

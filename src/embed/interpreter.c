@@ -49,6 +49,7 @@ static const FunctionSlot slots[] = {
 	{"multicorn._server", "load", &interpreter_functions.load},
 	{"multicorn._server", "mapping_options",
 	 &interpreter_functions.mapping_options},
+	{"multicorn._server", "redact", &interpreter_functions.redact},
 	{"multicorn._server", "remember_secrets",
 	 &interpreter_functions.remember_secrets},
 	{"multicorn._server", "show", &interpreter_functions.show},

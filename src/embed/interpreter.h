@@ -20,7 +20,9 @@ typedef struct InterpreterFunctions
 	PyObject *flush;
 	PyObject *load;
 	PyObject *mapping_options;
+	PyObject *redact;
 	PyObject *remember_secrets;
+
 	PyObject *show;
 	PyObject *use_python_path;
 	PyObject *use_virtualenv;

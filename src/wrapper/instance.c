@@ -203,8 +203,10 @@ construct(WrapperDefinition *definition)
 {
 	PyObject *arguments[2];
 
-	reference_own(python_call(interpreter_functions.remember_secrets,
-							  &definition->options, 1, NULL));
+	if (reference_own(python_call(interpreter_functions.remember_secrets,
+								  &definition->options, 1, NULL)) == Py_True)
+		error_secrets_known = true;
+
 	arguments[0] = reference_own(PyDict_Copy(definition->options));
 	arguments[1] = make_columns(definition->columns);
 	return python_call(definition->class, arguments, 2, NULL);

@@ -319,6 +319,29 @@ def test_messages_in_the_clients_encoding(server: Cluster, connect: Connect, enc
     assert raised.value.diag.message_primary == f"ValueError: not for 5 {euro}"
 
 
+def test_errors_in_values_show_no_secrets(
+    server: Cluster, connect: Connect, add_module: Callable[[str], str]
+) -> None:
+    """PostgreSQL's own errors quote values; those of secret options are masked in them too."""
+    module = add_module(
+        """
+        class Tells:
+            def __init__(self, options, columns): self.options = options
+            def execute(self, quals, columns): return [[self.options["password"]]]
+        """
+    )
+    options = f"wrapper '{module}.Tells', password 'hunter2'"
+    session = connect()
+    for name, kind in (("telling", "int"), ("told", "varchar(3)"), ("tell", "int[]")):
+        create_table(server, name, f"a {kind}", options)
+        with pytest.raises(psycopg.Error) as raised:
+            session.execute(f"SELECT a FROM {name}")
+        assert "hunter2" not in str(raised.value)
+        assert 'column "a"' in (raised.value.diag.context or "")
+    assert "********" in str(raised.value)
+    assert "hunter2" not in server.log.replace(options, "")
+
+
 def test_a_cursor_needs_no_memory_per_row(server: Cluster, connect: Connect) -> None:
     """Rows are let go of as they are fetched."""
     create_table(server, "many", "a int, b text", "wrapper 'session.Many'")
