@@ -30,9 +30,9 @@ typedef struct ColumnReader
 
 struct RowReader
 {
-	ConversionSubject subject;
-	int width; /* columns of the table, without dropped ones */
-	int count; /* needed columns */
+	ConversionSubject subject; /* names a column while it is converted */
+	int width;				   /* columns of the table, without dropped ones */
+	int count;				   /* needed columns */
 	ColumnReader *columns;
 	Reference *row;		  /* the row being converted */
 	Reference *item;	  /* and the item of it, if it is not borrowed */
@@ -130,6 +130,7 @@ read_item(RowReader *reader, ColumnReader *column, PyObject *item,
 										 item != NULL ? item : Py_None,
 										 &nulls[column->attribute]);
 	Py_CLEAR(reader->item->object);
+	reader->subject.column = NULL;
 }
 
 static void
@@ -148,6 +149,7 @@ read_tuple(RowReader *reader, PyObject *row, Datum *values, bool *nulls)
 											 reader->subject.value,
 											 &nulls[column->attribute]);
 	}
+	reader->subject.column = NULL;
 }
 
 static void
@@ -325,9 +327,6 @@ row_read(RowReader *reader, PyObject *row, TupleTableSlot *slot)
 
 	Py_XDECREF(reader->row->object); /* of a row that was refused */
 	reader->row->object = row;
-	reader->subject.column = NULL;
-	reader->subject.value = NULL;
-	reader->subject.text = NULL;
 	callback->previous = error_context_stack;
 	error_context_stack = callback;
 
