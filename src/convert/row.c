@@ -133,6 +133,7 @@ read_item(RowReader *reader, ColumnReader *column, PyObject *item,
 	reader->subject.column = NULL;
 }
 
+/* A tuple keeps its items alive, and cannot change. */
 static void
 read_tuple(RowReader *reader, PyObject *row, Datum *values, bool *nulls)
 {
@@ -142,8 +143,7 @@ read_tuple(RowReader *reader, PyObject *row, Datum *values, bool *nulls)
 	{
 		ColumnReader *column = &reader->columns[i];
 
-		/* The row keeps its items alive, and cannot change. */ reader->subject
-			.column = column->column;
+		reader->subject.column = column->column;
 		reader->subject.value = PyTuple_GET_ITEM(row, column->item);
 		values[column->attribute] = to_datum(column->converter,
 											 reader->subject.value,
