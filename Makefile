@@ -74,6 +74,13 @@ override with_llvm := no
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
+# A row passes through three files; gcc can look across them. LTO=0 switches that off.
+ifneq ($(filter-out 0,$(or $(LTO),1)),)
+ifneq ($(findstring Free Software Foundation,$(shell $(CC) --version)),)
+CFLAGS += -flto=auto
+endif
+endif
+
 # In full, or make would find them in the sources when the build is elsewhere.
 object_dirs := $(addprefix $(CURDIR)/,$(sort $(dir $(OBJS))))
 
