@@ -77,7 +77,7 @@ include $(PGXS)
 # A row passes through three files; gcc can look across them. LTO=0 switches that off.
 ifneq ($(filter-out 0,$(or $(LTO),1)),)
 ifneq ($(findstring Free Software Foundation,$(shell $(CC) --version)),)
-CFLAGS += -flto=auto
+override CFLAGS += -flto=auto
 endif
 endif
 
