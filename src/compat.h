@@ -131,18 +131,6 @@ exception_take(void)
 #endif
 }
 
-/* Sets an exception taken with exception_take(); its reference is taken over. */
-static inline void
-exception_restore(PyObject *exception)
-{
-#if PY_VERSION_HEX >= 0x030c0000
-	PyErr_SetRaisedException(exception);
-#else
-	PyErr_Restore(Py_NewRef((PyObject *) Py_TYPE(exception)), exception,
-				  PyException_GetTraceback(exception));
-#endif
-}
-
 #endif /* Py_PYTHON_H */
 
 #endif /* MULTICORN_COMPAT_H */

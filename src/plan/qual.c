@@ -271,9 +271,7 @@ column_of(QualContext *context, Node *node)
 static bool
 is_operand(QualContext *context, Node *node)
 {
-	return !bms_is_member(context->rel->relid,
-						  pull_varnos(context->root, node)) &&
-		bms_is_empty(pull_varnos(context->root, node)) &&
+	return bms_is_empty(pull_varnos(context->root, node)) &&
 		!contain_volatile_functions(node) && !contain_subplans(node);
 }
 

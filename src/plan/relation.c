@@ -58,8 +58,7 @@ multicornGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel,
 
 /* The attribute numbers of the columns, all live ones if a whole row is asked for. */
 static List *
-list_columns(PlannerInfo *root, RelOptInfo *baserel, Oid table,
-			 Bitmapset *offsets)
+list_columns(Oid table, Bitmapset *offsets)
 {
 	Relation relation = table_open(table, NoLock);
 	TupleDesc tupdesc = RelationGetDescr(relation);
@@ -80,7 +79,7 @@ list_columns(PlannerInfo *root, RelOptInfo *baserel, Oid table,
 
 /* The columns that the query's output and conditions need, in table order. */
 static List *
-needed_columns(PlannerInfo *root, RelOptInfo *baserel, Oid table)
+needed_columns(RelOptInfo *baserel, Oid table)
 {
 	Bitmapset *offsets = NULL;
 	ListCell *cell;
@@ -90,7 +89,7 @@ needed_columns(PlannerInfo *root, RelOptInfo *baserel, Oid table)
 	foreach (cell, baserel->baserestrictinfo)
 		pull_varattnos((Node *) lfirst_node(RestrictInfo, cell)->clause,
 					   baserel->relid, &offsets);
-	return list_columns(root, baserel, table, offsets);
+	return list_columns(table, offsets);
 }
 
 /*
@@ -104,7 +103,7 @@ multicornGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel,
 {
 	List *operands = NIL;
 	List *quals = quals_describe(root, baserel, scan_clauses, &operands);
-	List *columns = needed_columns(root, baserel, foreigntableid);
+	List *columns = needed_columns(baserel, foreigntableid);
 
 	return make_foreignscan(tlist, extract_actual_clauses(scan_clauses, false),
 							baserel->relid, operands,
