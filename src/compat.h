@@ -11,15 +11,25 @@
 #define MULTICORN_COMPAT_H
 
 #include "access/htup_details.h"
+#include "access/stratnum.h"
+#include "commands/explain.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/pathnodes.h"
 #include "nodes/plannodes.h"
+#include "optimizer/appendinfo.h"
 #include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
+#include "parser/parse_type.h"
 #include "storage/proc.h"
+#include "utils/selfuncs.h"
 #include "utils/timestamp.h"
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
+#endif
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
 #endif
 
 #if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 190000
@@ -59,23 +69,89 @@ foreign_scan_check_as_user(ForeignScan *scan, EState *estate)
 #endif
 }
 
-/* A path that scans the whole relation, in no order and without parameters. */
+/*
+ * A path that scans a relation; required_outer names the relations whose values
+ * are its parameters.
+ */
 static inline ForeignPath *
-create_plain_foreignscan_path(PlannerInfo *root, RelOptInfo *rel, double rows,
-							  Cost startup_cost, Cost total_cost)
+create_scan_path(PlannerInfo *root, RelOptInfo *rel, double rows,
+				 Cost startup_cost, Cost total_cost, List *pathkeys,
+				 Relids required_outer, List *fdw_private)
 {
 #if PG_VERSION_NUM >= 180000
 	return create_foreignscan_path(root, rel, NULL, rows, 0, startup_cost,
-								   total_cost, NIL, rel->lateral_relids, NULL,
-								   NIL, NIL);
+								   total_cost, pathkeys, required_outer, NULL,
+								   NIL, fdw_private);
 #elif PG_VERSION_NUM >= 170000
 	return create_foreignscan_path(root, rel, NULL, rows, startup_cost,
-								   total_cost, NIL, rel->lateral_relids, NULL,
-								   NIL, NIL);
+								   total_cost, pathkeys, required_outer, NULL,
+								   NIL, fdw_private);
 #else
 	return create_foreignscan_path(root, rel, NULL, rows, startup_cost,
-								   total_cost, NIL, rel->lateral_relids, NULL,
-								   NIL);
+								   total_cost, pathkeys, required_outer, NULL,
+								   fdw_private);
+#endif
+}
+
+/* Does a path key ask for descending order? */
+static inline bool
+pathkey_is_descending(PathKey *key)
+{
+#if PG_VERSION_NUM >= 180000
+	return key->pk_cmptype == COMPARE_GT;
+#else
+	return key->pk_strategy == BTGreaterStrategyNumber;
+#endif
+}
+
+/* The path key for ascending order of a class of equals, NULLs last. */
+static inline PathKey *
+make_ascending_pathkey(PlannerInfo *root, EquivalenceClass *class)
+{
+#if PG_VERSION_NUM >= 180000
+	return make_canonical_pathkey(root, class,
+								  linitial_oid(class->ec_opfamilies),
+								  COMPARE_LT, false);
+#else
+	return make_canonical_pathkey(root, class,
+								  linitial_oid(class->ec_opfamilies),
+								  BTLessStrategyNumber, false);
+#endif
+}
+
+/* How many elements an array is likely to have. */
+static inline double
+array_length_estimate(PlannerInfo *root, Node *array)
+{
+#if PG_VERSION_NUM >= 170000
+	return estimate_array_length(root, array);
+#else
+	(void) root;
+	return estimate_array_length(array);
+#endif
+}
+
+/* Expressions on an inheritance parent, as expressions on a child of it. */
+static inline Node *
+translate_to_child(PlannerInfo *root, Node *node, RelOptInfo *child)
+{
+#if PG_VERSION_NUM >= 160000
+	return adjust_appendrel_attrs_multilevel(root, node, child,
+											 child->top_parent);
+#else
+	return adjust_appendrel_attrs_multilevel(root, node, child->relids,
+											 child->top_parent_relids);
+#endif
+}
+
+/* The type that a text names; throws if it names none, or is more than a name. */
+static inline void
+parse_type(const char *text, Oid *type, int32 *typmod)
+{
+#if PG_VERSION_NUM >= 160000
+	parseTypeString(text, type, typmod, NULL);
+#else
+	parseTypeString(text, type, typmod, false);
 #endif
 }
 

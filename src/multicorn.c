@@ -9,12 +9,19 @@
 #include "access/reloptions.h"
 #include "embed/error.h"
 #include "embed/interpreter.h"
+#include "execute/analyze.h"
+#include "execute/explain.h"
+#include "execute/fetch.h"
+#include "execute/import.h"
 #include "execute/scan.h"
 #include "execute/statement.h"
-
 #include "fmgr.h"
 #include "foreign/fdwapi.h"
+#include "plan/expression.h"
+#include "plan/path.h"
 #include "plan/relation.h"
+#include "plan/statistics.h"
+#include "plan/upper.h"
 #include "utils/guc.h"
 #include "wrapper/instance.h"
 #include "wrapper/options.h"
@@ -37,11 +44,18 @@ multicorn_handler(PG_FUNCTION_ARGS)
 	routine->GetForeignRelSize = multicornGetForeignRelSize;
 	routine->GetForeignPaths = multicornGetForeignPaths;
 	routine->GetForeignPlan = multicornGetForeignPlan;
+	routine->GetForeignUpperPaths = multicornGetForeignUpperPaths;
+	routine->ReparameterizeForeignPathByChild =
+		multicornReparameterizeForeignPathByChild;
 
 	routine->BeginForeignScan = multicornBeginForeignScan;
 	routine->IterateForeignScan = multicornIterateForeignScan;
 	routine->ReScanForeignScan = multicornReScanForeignScan;
 	routine->EndForeignScan = multicornEndForeignScan;
+
+	routine->ExplainForeignScan = multicornExplainForeignScan;
+	routine->AnalyzeForeignTable = multicornAnalyzeForeignTable;
+	routine->ImportForeignSchema = multicornImportForeignSchema;
 
 	PG_RETURN_POINTER(routine);
 }
@@ -117,6 +131,9 @@ _PG_init(void)
 {
 	define_settings();
 	instance_listen();
-	scan_listen();
+	expression_listen();
+	relation_listen();
+	statistics_listen();
+	fetch_listen();
 	statement_listen();
 }

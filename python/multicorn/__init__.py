@@ -268,6 +268,9 @@ class ColumnDefinition:
         type_name: the type as SQL writes it, with modifier: `character varying(20)`.
         base_type_name: the type without modifier: `character varying`.
         options: the OPTIONS of the column.
+        not_null: for `import_schema`: the column is NOT NULL.
+        default: for `import_schema`: its DEFAULT, one SQL expression.
+        collation: for `import_schema`: the name of its COLLATE.
     """
 
     def __init__(
@@ -278,6 +281,10 @@ class ColumnDefinition:
         type_name: str = "",
         base_type_name: str = "",
         options: Mapping[str, str] | None = None,
+        *,
+        not_null: bool = False,
+        default: str | None = None,
+        collation: str | None = None,
     ) -> None:
         self.column_name = column_name
         self.type_oid = type_oid
@@ -285,6 +292,9 @@ class ColumnDefinition:
         self.type_name = type_name
         self.base_type_name = base_type_name
         self.options: dict[str, str] = dict(options) if options else {}
+        self.not_null = not_null
+        self.default = default
+        self.collation = collation
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ColumnDefinition):
@@ -306,7 +316,8 @@ class TableDefinition:
 
     Args:
         table_name: its name.
-        schema: the local schema; None is the one that IMPORT FOREIGN SCHEMA names.
+        schema: the local schema. PostgreSQL creates every table in the one that IMPORT FOREIGN
+            SCHEMA names, whatever is said here.
         columns: its columns, in order.
         options: the OPTIONS of the table.
     """

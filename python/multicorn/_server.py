@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from multicorn import ForeignDataWrapper
 from multicorn._bridge import bridge
-from multicorn._describe import describe
+from multicorn._describe import describe, summary
 from multicorn._loading import load, use_python_path, use_virtualenv
 from multicorn._output import flush, install_logging, install_output, install_warnings
 from multicorn._process import protect_process
@@ -16,16 +16,31 @@ LONGEST_SHOWN = 200
 MOST_SHOWN = 100
 DEEPEST_SHOWN = 20
 
+# The methods that a wrapper may do without, in the order of `Hook` in wrapper/instance.h.
+HOOKS = (
+    "analyze",
+    "can_filter",
+    "can_limit",
+    "can_sort",
+    "explain",
+    "get_path_keys",
+    "get_rel_size",
+)
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 __all__ = [
     "close",
     "describe",
     "dump_json",
+    "explain",
     "flush",
+    "hooks",
     "implements",
+    "import_schema",
     "load",
     "mapping_options",
     "redact",
@@ -71,6 +86,42 @@ def implements(cls: type, name: str) -> bool:
     return method is not None and (
         getattr(method, "__func__", method) is not getattr(default, "__func__", default)
     )
+
+
+def hooks(instance: Any) -> tuple[Any, ...]:
+    """Return the optional methods of a wrapper, in the order of HOOKS.
+
+    None stands for one that the wrapper does not have, or has from our base class: a default
+    need not be called.
+    """
+    return tuple(_hook(instance, name) for name in HOOKS)
+
+
+def _hook(instance: Any, name: str) -> Any:
+    """Return a method of an instance, or None if it is not defined, or only in our base class."""
+    method = getattr(instance, name, None)
+    default = getattr(ForeignDataWrapper, name)
+    return None if getattr(method, "__func__", None) is default else method
+
+
+def explain(
+    method: Callable[..., Any], quals: list[Any], columns: list[str], **keywords: Any
+) -> list[str]:
+    """Return the lines that a wrapper adds to EXPLAIN; an exception becomes one."""
+    try:
+        answer = method(quals, columns, **keywords)
+        items = [answer] if isinstance(answer, str) else answer or ()
+        text = "\n".join(str(item) for item in items)
+    except Exception as error:
+        text = " ".join(summary(error).splitlines())
+    return redact(text).splitlines()
+
+
+def import_schema(cls: Any, *arguments: Any) -> list[tuple[Any, ...]]:
+    """Return what the import_schema of a class does: see `multicorn._importing`."""
+    from multicorn._importing import import_tables
+
+    return import_tables(cls, *arguments)
 
 
 def dump_json(value: object) -> str:

@@ -96,6 +96,7 @@ extern Datum to_datum_by_text(ToDatum *self, PyObject *value);
 /* to_python.c */
 extern ToPython *to_python_create(Oid type, bool as_text);
 extern PyObject *to_python(ToPython *self, Datum datum, bool isnull);
+extern char *to_exact_text(ToPython *self, Datum datum);
 
 /* datetime.c */
 extern ToDatumFunction datetime_to_datum(Oid type);

@@ -13,7 +13,10 @@
 #include "embed/error.h"
 #include "embed/interpreter.h"
 #include "embed/text.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/float.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
 #include "utils/uuid.h"
@@ -215,4 +218,34 @@ to_python(ToPython *self, Datum datum, bool isnull)
 	if (result == NULL && PyErr_Occurred())
 		python_throw();
 	return result;
+}
+
+/* A setting that text forms depend on is given the value that is exact everywhere. */
+static void
+set_for_text(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+/*
+ * The text form of a datum, in CurrentMemoryContext: one that gives the same
+ * value again under whatever settings it is read. Throws what the type's
+ * output function throws.
+ */
+char *
+to_exact_text(ToPython *self, Datum datum)
+{
+	int level = NewGUCNestLevel();
+	char *text;
+
+	if (DateStyle != USE_ISO_DATES)
+		set_for_text("datestyle", "ISO");
+	if (IntervalStyle != INTSTYLE_POSTGRES)
+		set_for_text("intervalstyle", "postgres");
+	if (extra_float_digits < 1)
+		set_for_text("extra_float_digits", "3");
+	text = OutputFunctionCall(&self->output, datum);
+	AtEOXact_GUC(true, level);
+	return text;
 }

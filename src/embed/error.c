@@ -269,6 +269,15 @@ python_throw(void)
 	pg_unreachable();
 }
 
+/* From now on, hides the values of those options (a dict) that are secrets. */
+void
+error_remember_secrets(PyObject *options)
+{
+	if (reference_own(python_call(interpreter_functions.remember_secrets,
+								  &options, 1, NULL)) == Py_True)
+		error_secrets_known = true;
+}
+
 /*
  * A text without secrets, in CurrentMemoryContext; NULL for NULL. Throws if
  * memory runs out, or the text cannot be decoded.

@@ -25,5 +25,6 @@ error_keep_fatal(const char *message, const char *detail, const char *hint);
 extern bool error_is_kept(void);
 extern void error_throw_kept(void);
 extern void error_drop_kept(void);
+extern void error_remember_secrets(PyObject *options);
 
 #endif /* MULTICORN_ERROR_H */

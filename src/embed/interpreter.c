@@ -45,7 +45,10 @@ static const FunctionSlot slots[] = {
 	{"multicorn._server", "close", &interpreter_functions.close},
 	{"multicorn._server", "describe", &interpreter_functions.describe},
 	{"multicorn._server", "dump_json", &interpreter_functions.dump_json},
+	{"multicorn._server", "explain", &interpreter_functions.explain},
 	{"multicorn._server", "flush", &interpreter_functions.flush},
+	{"multicorn._server", "hooks", &interpreter_functions.hooks},
+	{"multicorn._server", "import_schema", &interpreter_functions.import_schema},
 	{"multicorn._server", "load", &interpreter_functions.load},
 	{"multicorn._server", "mapping_options",
 	 &interpreter_functions.mapping_options},
@@ -59,6 +62,8 @@ static const FunctionSlot slots[] = {
 	 &interpreter_functions.use_virtualenv},
 	{"multicorn", "ColumnDefinition", &interpreter_functions.ColumnDefinition},
 	{"multicorn", "Qual", &interpreter_functions.Qual},
+	{"multicorn", "SortKey", &interpreter_functions.SortKey},
+	{"multicorn", "UNBOUND", &interpreter_functions.UNBOUND},
 };
 
 /* How far the start has come; a step that failed is taken again at next use. */

@@ -17,18 +17,22 @@ typedef struct InterpreterFunctions
 	PyObject *close;
 	PyObject *describe;
 	PyObject *dump_json;
+	PyObject *explain;
 	PyObject *flush;
+	PyObject *hooks;
+	PyObject *import_schema;
 	PyObject *load;
 	PyObject *mapping_options;
 	PyObject *redact;
 	PyObject *remember_secrets;
-
 	PyObject *show;
 	PyObject *use_python_path;
 	PyObject *use_virtualenv;
-	/* classes of multicorn */
+	/* classes and constants of multicorn */
 	PyObject *ColumnDefinition;
 	PyObject *Qual;
+	PyObject *SortKey;
+	PyObject *UNBOUND;
 } InterpreterFunctions;
 
 extern InterpreterFunctions interpreter_functions;

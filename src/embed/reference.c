@@ -16,6 +16,24 @@ bool references_pending = false;
 
 static Reference *pending = NULL;
 
+/* How many objects share a callback. */
+#define BUNDLE_SIZE 60
+
+/* Objects that go with a memory context together. */
+typedef struct Bundle
+{
+	MemoryContext context;
+	int count;
+	struct Bundle *next; /* in the list of those to be released */
+	MemoryContextCallback callback;
+	PyObject *objects[BUNDLE_SIZE];
+} Bundle;
+
+static Bundle *pending_bundles = NULL;
+
+/* The bundle that was added to last; NULL if its context is gone. */
+static Bundle *open_bundle = NULL;
+
 /* The context goes: keep the object for later. Never runs Python or throws. */
 static void
 context_goes(void *argument)
@@ -50,6 +68,37 @@ reference_create(PyObject *object)
 	return reference;
 }
 
+/* The context of a bundle goes: keep it for later. Never runs Python or throws. */
+static void
+bundle_goes(void *argument)
+{
+	Bundle *bundle = argument;
+
+	if (bundle == open_bundle)
+		open_bundle = NULL;
+	bundle->next = pending_bundles;
+	pending_bundles = bundle;
+	references_pending = true;
+}
+
+/* Makes an empty bundle of CurrentMemoryContext the open one; false without memory. */
+static bool
+start_bundle(void)
+{
+	/* Outlives the context until its objects are released: so not palloc. */
+	Bundle *bundle = malloc(sizeof(Bundle));
+
+	if (bundle == NULL)
+		return false;
+	bundle->context = CurrentMemoryContext;
+	bundle->count = 0;
+	bundle->callback.func = bundle_goes;
+	bundle->callback.arg = bundle;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &bundle->callback);
+	open_bundle = bundle;
+	return true;
+}
+
 /*
  * Gives a new reference to CurrentMemoryContext and returns it, borrowed. With
  * NULL, throws the Python exception that is set: so it wraps any C-API call
@@ -58,9 +107,16 @@ reference_create(PyObject *object)
 PyObject *
 reference_own(PyObject *object)
 {
-	if (object == NULL)
+	if (unlikely(object == NULL))
 		python_throw();
-	return reference_create(object)->object;
+	if ((open_bundle == NULL || open_bundle->context != CurrentMemoryContext ||
+		 open_bundle->count == BUNDLE_SIZE) &&
+		!start_bundle())
+	{
+		Py_DECREF(object);
+		ereport(ERROR, errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"));
+	}
+	return open_bundle->objects[open_bundle->count++] = object;
 }
 
 /*
@@ -96,5 +152,14 @@ references_release_pending(void)
 		Py_XDECREF(reference->object);
 		free(reference);
 	}
-	references_pending = false;
+	while (pending_bundles != NULL)
+	{
+		Bundle *bundle = pending_bundles;
+
+		pending_bundles = bundle->next;
+		for (int i = bundle->count - 1; i >= 0; i--)
+			Py_DECREF(bundle->objects[i]);
+		free(bundle);
+	}
+	references_pending = pending != NULL;
 }

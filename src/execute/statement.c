@@ -49,7 +49,9 @@ process_utility(PlannedStmt *statement, const char *text, bool read_only_tree,
 				QueryEnvironment *environment, DestReceiver *receiver,
 				QueryCompletion *completion)
 {
-	interrupt_restore();
+	/* What EXPLAIN plans may be a foreign table's; it begins a query itself. */
+	if (!IsA(statement->utilityStmt, ExplainStmt))
+		interrupt_restore();
 	if (next_process_utility != NULL)
 		next_process_utility(statement, text, read_only_tree, context,
 							 parameters, environment, receiver, completion);

@@ -19,6 +19,7 @@
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/restrictinfo.h"
+#include "plan/operand.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -29,7 +30,7 @@ typedef struct QualContext
 	PlannerInfo *root;
 	RelOptInfo *rel;
 	List **operands; /* expressions evaluated at execution */
-	List *descriptions;
+	List *description;
 } QualContext;
 
 /* Which operators of a type mean in Python what they mean in PostgreSQL. */
@@ -271,7 +272,8 @@ column_of(QualContext *context, Node *node)
 static bool
 is_operand(QualContext *context, Node *node)
 {
-	return bms_is_empty(pull_varnos(context->root, node)) &&
+	return !bms_is_member(context->rel->relid,
+						  pull_varnos(context->root, node)) &&
 		!contain_volatile_functions(node) && !contain_subplans(node);
 }
 
@@ -281,22 +283,19 @@ add_description(QualContext *context, Var *column, const char *operator,
 				QualUse use, Node *value, const char *collation, bool strict)
 {
 	int operand = -1;
-	Node *constant = NULL;
+	Node *constant = value;
 
-	if (IsA(value, Const))
-		constant = copyObject(value);
-	else
+	if (!IsA(value, Const))
 	{
-		operand = list_length(*context->operands);
-		*context->operands = lappend(*context->operands, value);
+		operand = operand_index(value, context->operands);
 		constant = (Node *) makeNullConst(exprType(value), -1, InvalidOid);
 	}
-	context->descriptions =
-		lappend(context->descriptions,
-				list_make5(list_make3(makeInteger(column->varattno),
-									  makeInteger(use), makeInteger(operand)),
-						   makeString(pstrdup(operator)), constant,
-						   makeString(pstrdup(collation)), makeInteger(strict)));
+	context->description = list_make5(list_make3(makeInteger(column->varattno),
+												 makeInteger(use),
+												 makeInteger(operand)),
+									  makeString(pstrdup(operator)), constant,
+									  makeString(pstrdup(collation)),
+									  makeInteger(strict));
 }
 
 /* column operator value, or value operator column. */
@@ -434,27 +433,21 @@ describe(QualContext *context, Node *clause)
 }
 
 /*
- * The descriptions of those restrictions (RestrictInfos) of rel that a Qual
- * can express, encoded for a plan. Expressions to be evaluated at execution
- * are appended to *operands.
+ * The description of a restriction on rel, encoded for a plan; NIL if no Qual
+ * can express it. An expression to be evaluated at execution goes to
+ * *operands, if it is not there yet.
  */
 List *
-quals_describe(PlannerInfo *root, RelOptInfo *rel, List *restrictions,
-			   List **operands)
+qual_describe(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *restriction,
+			  List **operands)
 {
 	QualContext context = {.root = root, .rel = rel, .operands = operands};
-	ListCell *cell;
 
-	foreach (cell, restrictions)
-	{
-		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
-
-		/* What hides rows from the user goes before what could tell of them. */
-		if (!restriction->pseudoconstant &&
-			restriction_is_securely_promotable(restriction, rel))
-			describe(&context, (Node *) restriction->clause);
-	}
-	return context.descriptions;
+	/* What hides rows from the user goes before what could tell of them. */
+	if (!restriction->pseudoconstant &&
+		restriction_is_securely_promotable(restriction, rel))
+		describe(&context, (Node *) restriction->clause);
+	return context.description;
 }
 
 /* Decodes a description; strings and nodes stay those of the plan. */

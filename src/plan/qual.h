@@ -33,8 +33,8 @@ typedef enum QualUse
 	QUAL_ALL
 } QualUse;
 
-extern List *quals_describe(PlannerInfo *root, RelOptInfo *rel,
-							List *restrictions, List **operands);
+extern List *qual_describe(PlannerInfo *root, RelOptInfo *rel,
+						   RestrictInfo *restriction, List **operands);
 extern QualDescription qual_description(List *encoded);
 extern bool qual_holds_for_text(const QualDescription *description);
 

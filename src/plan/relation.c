@@ -1,21 +1,32 @@
 /*
  * relation.c
- *	  What the planner asks about a foreign table: its size, the ways to scan
- *	  it, and the plan for one.
+ *	  What the planner asks about a foreign table: its size, and the plan for
+ *	  the path it has chosen.
  */
 #include "plan/relation.h"
+
+#include <math.h>
 
 #include "access/sysattr.h"
 #include "access/table.h"
 #include "compat.h"
+#include "convert/convert.h"
+#include "embed/call.h"
+#include "embed/error.h"
+#include "embed/text.h"
 #include "nodes/makefuncs.h"
-#include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
-#include "optimizer/pathnode.h"
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
+#include "plan/filter.h"
+#include "plan/key.h"
+#include "plan/operand.h"
 #include "plan/qual.h"
+#include "plan/qual_list.h"
+#include "utils/inval.h"
+#include "utils/plancache.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 /* Cost of beginning a scan: it takes a call into Python, perhaps a connection. */
 #define DEFAULT_STARTUP_COST 20
@@ -23,108 +34,444 @@
 /* Pages that PostgreSQL assumes for a table of which it knows nothing. */
 #define UNKNOWN_PAGES 10
 
+/* Rows and costs beyond this are no numbers to plan with. */
+#define HUGE_ESTIMATE 1e100
+
+/* A row that is wider than this is no estimate. */
+#define WIDEST_ROW (1024 * 1024 * 1024)
+
+/* ---------- plans and instances ---------- */
+
+/* A plan asked the instance of a mapping that is no longer the same. */
+static void
+mapping_changed(Datum argument, int cache, uint32 hash)
+{
+	ResetPlanCache();
+}
+
+/* Registers for catalog changes. Called once, when the library is loaded. */
+void
+relation_listen(void)
+{
+	CacheRegisterSyscacheCallback(USERMAPPINGOID, mapping_changed, (Datum) 0);
+}
+
 /*
- * Estimates the number of rows and their width: from the statistics of the
- * last ANALYZE, or as PostgreSQL guesses for a table never analysed.
+ * The state of a relation whose planning begins. Its plan is one user's: the
+ * answers are those of that user's instance.
  */
-void
-multicornGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel,
-						   Oid foreigntableid)
+static RelationState *
+create_state(PlannerInfo *root, RelOptInfo *rel, Oid table)
 {
-	if (baserel->tuples < 0)
+	RelationState *state = palloc0(sizeof(RelationState));
+
+	root->glob->dependsOnRole = true;
+	state->table = table;
+	state->instance = instance_hold(table,
+									OidIsValid(rel->userid) ? rel->userid
+															: GetUserId());
+	rel->fdw_private = state;
+	return state;
+}
+
+/* ---------- columns ---------- */
+
+/* The names of columns, a list of str in table order; owned. */
+PyObject *
+column_names(TupleDesc tupdesc, Bitmapset *columns)
+{
+	PyObject *names = reference_own(PyList_New(0));
+
+	for (int i = -1; (i = bms_next_member(columns, i)) >= 0;)
 	{
-		baserel->pages = UNKNOWN_PAGES;
-		baserel->tuples = (double) (UNKNOWN_PAGES * BLCKSZ) /
-			(baserel->reltarget->width + MAXALIGN(SizeofHeapTupleHeader));
+		if (PyList_Append(names,
+						  python_string(NameStr(TupleDescAttr(tupdesc, i - 1)
+													->attname))) != 0)
+			python_throw();
 	}
-	set_baserel_size_estimates(root, baserel);
+	return names;
 }
 
-/* Offers the one way there is: all rows, filtered by PostgreSQL. */
-void
-multicornGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel,
-						 Oid foreigntableid)
+/* Attribute numbers out of offsets, all live columns if a whole row is asked for. */
+static Bitmapset *
+live_columns(TupleDesc tupdesc, Bitmapset *offsets)
 {
-	Cost startup = DEFAULT_STARTUP_COST + baserel->baserestrictcost.startup;
-	Cost per_row = cpu_tuple_cost + baserel->baserestrictcost.per_tuple;
-
-	add_path(baserel,
-			 (Path *) create_plain_foreignscan_path(root, baserel,
-													baserel->rows, startup,
-													startup +
-														per_row *
-															baserel->tuples));
-}
-
-/* The attribute numbers of the columns, all live ones if a whole row is asked for. */
-static List *
-list_columns(Oid table, Bitmapset *offsets)
-{
-	Relation relation = table_open(table, NoLock);
-	TupleDesc tupdesc = RelationGetDescr(relation);
 	bool whole_row = bms_is_member(-FirstLowInvalidHeapAttributeNumber,
 								   offsets);
-	List *columns = NIL;
+	Bitmapset *columns = NULL;
 
 	for (int i = 1; i <= tupdesc->natts; i++)
 	{
 		if (!TupleDescAttr(tupdesc, i - 1)->attisdropped &&
 			(whole_row ||
 			 bms_is_member(i - FirstLowInvalidHeapAttributeNumber, offsets)))
-			columns = lappend(columns, makeInteger(i));
+			columns = bms_add_member(columns, i);
 	}
-	table_close(relation, NoLock);
 	return columns;
 }
 
-/* The columns that the query's output and conditions need, in table order. */
-static List *
-needed_columns(RelOptInfo *baserel, Oid table)
+/*
+ * The columns that a query's output and conditions (RestrictInfos, or bare
+ * clauses) need: attribute numbers.
+ */
+static Bitmapset *
+needed_columns(RelOptInfo *rel, List *conditions, TupleDesc tupdesc)
 {
 	Bitmapset *offsets = NULL;
 	ListCell *cell;
 
-	pull_varattnos((Node *) baserel->reltarget->exprs, baserel->relid,
-				   &offsets);
-	foreach (cell, baserel->baserestrictinfo)
-		pull_varattnos((Node *) lfirst_node(RestrictInfo, cell)->clause,
-					   baserel->relid, &offsets);
-	return list_columns(table, offsets);
+	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &offsets);
+	foreach (cell, conditions)
+	{
+		Node *node = lfirst(cell);
+
+		if (IsA(node, RestrictInfo))
+			node = (Node *) ((RestrictInfo *) node)->clause;
+		pull_varattnos(node, rel->relid, &offsets);
+	}
+	return live_columns(tupdesc, offsets);
+}
+
+static List *
+integers(Bitmapset *set)
+{
+	List *list = NIL;
+
+	for (int i = -1; (i = bms_next_member(set, i)) >= 0;)
+		list = lappend(list, makeInteger(i));
+	return list;
+}
+
+/* ---------- size ---------- */
+
+/*
+ * A number that a wrapper estimates: nothing is too large, or negative, to be
+ * planned with. Throws for what is no number; what says what it is.
+ */
+double
+number_from_python(PyObject *number, const char *what)
+{
+	double value;
+
+	python_enter();
+	value = PyFloat_AsDouble(number);
+	python_leave();
+	if (value == -1.0 && PyErr_Occurred())
+	{
+		/* An int may be larger than any float. */
+		if (PyErr_ExceptionMatches(PyExc_OverflowError))
+		{
+			PyErr_Clear();
+			return HUGE_ESTIMATE;
+		}
+		if (!PyErr_ExceptionMatches(PyExc_TypeError))
+			python_throw();
+		PyErr_Clear();
+		ereport(ERROR, errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+				errmsg("%s must be a number, not %s", what,
+					   python_type_name(number)));
+	}
+	if (isnan(value))
+		ereport(ERROR, errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+				errmsg("%s must be a number, not NaN", what));
+	return Max(0, Min(value, HUGE_ESTIMATE));
+}
+
+/* The attribute _startup_cost, or PostgreSQL's for a class that has none. */
+static Cost
+startup_cost(Instance *instance)
+{
+	PyObject *cost = python_method(instance->object, "_startup_cost");
+
+	return cost != NULL
+		? number_from_python(reference_own(cost), "_startup_cost")
+		: DEFAULT_STARTUP_COST;
 }
 
 /*
- * The plan: every condition is checked again by the executor; what the wrapper
- * is told of them, and the columns, go along as nodes that can be copied.
+ * Rows and width out of what get_rel_size() has returned; false if that is None.
+ * Throws for anything else that is no pair of numbers.
+ */
+bool
+size_from_python(PyObject *size, double *rows, double *width)
+{
+	PyObject *items;
+
+	if (size == Py_None)
+		return false;
+	if (PyUnicode_Check(size) || !PySequence_Check(size))
+		ereport(ERROR, errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+				errmsg("get_rel_size() must return (rows, width), not %s",
+					   python_type_name(size)));
+	python_enter();
+	items = PySequence_Tuple(size);
+	python_leave();
+	reference_own(items);
+	if (PyTuple_GET_SIZE(items) != 2)
+		ereport(ERROR, errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+				errmsg("get_rel_size() must return (rows, width), not %zd items",
+					   PyTuple_GET_SIZE(items)));
+	*rows = number_from_python(PyTuple_GET_ITEM(items, 0),
+							   "the number of rows out of get_rel_size()");
+	*width = number_from_python(PyTuple_GET_ITEM(items, 1),
+								"the width out of get_rel_size()");
+	return true;
+}
+
+/*
+ * Calls get_rel_size() with the conditions whose values are known, which are
+ * noted in the state. Returns false if it has no estimate.
+ */
+static bool
+ask_size(PlannerInfo *root, RelOptInfo *rel, RelationState *state,
+		 PyObject *method, double *rows, double *width)
+{
+	Relation relation = table_open(state->table, NoLock);
+	TupleDesc tupdesc = RelationGetDescr(relation);
+	List *operands = NIL;
+	List *descriptions = NIL;
+	List *described = NIL;
+	Bitmapset *told = NULL;
+	PyObject *arguments[2];
+	ListCell *cell;
+
+	foreach (cell, rel->baserestrictinfo)
+	{
+		List *description = qual_describe(root, rel, lfirst(cell), &operands);
+
+		if (description == NIL)
+			continue;
+		descriptions = lappend(descriptions, description);
+		described = lappend(described, lfirst(cell));
+	}
+	arguments[0] = qual_list_bind(qual_list_create(descriptions, tupdesc,
+												   state->instance->text_columns),
+								  NULL, UNKNOWN_LEFT_OUT, &told);
+	arguments[1] = column_names(tupdesc,
+								needed_columns(rel, rel->baserestrictinfo,
+											   tupdesc));
+	table_close(relation, NoLock);
+	if (arguments[0] == NULL)
+		return false;
+	if (!size_from_python(reference_own(python_call(method, arguments, 2, NULL)),
+						  rows, width))
+		return false;
+	for (int i = -1; (i = bms_next_member(told, i)) >= 0;)
+		state->known = lappend(state->known, list_nth(described, i));
+	return true;
+}
+
+/* Is there anything to tell the tuples of a table never analysed from? */
+static void
+assume_tuples(RelOptInfo *rel)
+{
+	if (rel->tuples >= 0)
+		return;
+	rel->pages = UNKNOWN_PAGES;
+	rel->tuples = (double) (UNKNOWN_PAGES * BLCKSZ) /
+		(rel->reltarget->width + MAXALIGN(SizeofHeapTupleHeader));
+}
+
+/*
+ * Takes over what get_rel_size() has said: what it was told of is in there,
+ * other conditions leave a part of the rows.
+ */
+static void
+believe_size(PlannerInfo *root, RelOptInfo *rel, RelationState *state,
+			 double rows, double width)
+{
+	List *rest = list_difference_ptr(rel->baserestrictinfo, state->known);
+
+	state->fetched = clamp_row_est(rows);
+	rel->rows = clamp_row_est(state->fetched *
+							  clauselist_selectivity(root, rest, 0, JOIN_INNER,
+													 NULL));
+	rel->reltarget->width = (int) Max(1, Min(width, WIDEST_ROW));
+}
+
+/*
+ * Estimates the number of rows and their width: as get_rel_size() says, else
+ * from the statistics of the last ANALYZE, or as PostgreSQL guesses for a table
+ * never analysed.
+ */
+void
+multicornGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel,
+						   Oid foreigntableid)
+{
+	RelationState *state = create_state(root, baserel, foreigntableid);
+	PyObject *get_rel_size = instance_hook(state->instance, HOOK_GET_REL_SIZE);
+	double rows;
+	double width;
+	CallSite site;
+
+	call_site_push(&site, state->instance->subject, "get_rel_size");
+	state->startup_cost = startup_cost(state->instance);
+	state->keys = keys_ask(state, &site);
+	if (get_rel_size != NULL &&
+		ask_size(root, baserel, state, get_rel_size, &rows, &width))
+	{
+		baserel->tuples = Max(baserel->tuples, clamp_row_est(rows));
+		set_baserel_size_estimates(root, baserel);
+		believe_size(root, baserel, state, rows, width);
+	}
+	else
+	{
+		assume_tuples(baserel);
+		set_baserel_size_estimates(root, baserel);
+		state->fetched = clamp_row_est(baserel->tuples);
+		keys_limit_size(root, baserel);
+	}
+	call_site_pop(&site);
+}
+
+/* ---------- cost ---------- */
+
+/*
+ * The cost of a scan that fetches rows and checks local conditions on each. A
+ * row costs what it does in a heap table of the same width, and once more for
+ * its way through Python.
+ */
+void
+relation_cost(RelOptInfo *rel, double fetched, List *local, PlannerInfo *root,
+			  Cost *startup, Cost *total)
+{
+	RelationState *state = rel->fdw_private;
+	QualCost checks;
+	Cost per_row = 2 * cpu_tuple_cost +
+		rel->reltarget->width * seq_page_cost / BLCKSZ;
+
+	cost_qual_eval(&checks, local, root);
+	*startup = state->startup_cost + checks.startup +
+		rel->reltarget->cost.startup;
+	*total = *startup +
+		(per_row + checks.per_tuple + rel->reltarget->cost.per_tuple) * fetched;
+}
+
+/* ---------- plan ---------- */
+
+/* A member of a path's fdw_private. */
+static List *
+path_member(ForeignPath *path, PathMember member)
+{
+	return list_nth(path->fdw_private, member);
+}
+
+/* Those clauses of a path that the wrapper does not enforce, or those it does. */
+static List *
+pick_clauses(ForeignPath *path, List *clauses, bool enforced)
+{
+	List *filters = path_member(path, PATH_FILTERS);
+	List *picked = NIL;
+	ListCell *cell;
+
+	foreach (cell, clauses)
+	{
+		if (list_member(filters, lfirst(cell)) == enforced)
+			picked = lappend(picked, lfirst(cell));
+	}
+	return picked;
+}
+
+/* The Quals of a scan, encoded. */
+static List *
+describe_quals(PlannerInfo *root, RelOptInfo *rel, List *restrictions,
+			   List **operands)
+{
+	List *quals = NIL;
+	ListCell *cell;
+
+	foreach (cell, restrictions)
+	{
+		List *description = qual_describe(root, rel, lfirst(cell), operands);
+
+		if (description != NIL)
+			quals = lappend(quals, description);
+	}
+	return quals;
+}
+
+/* Expressions whose operands are taken out: NIL for NIL. */
+static List *
+extract_all(List *expressions, RelOptInfo *rel, List **operands)
+{
+	List *extracted = NIL;
+	ListCell *cell;
+
+	foreach (cell, expressions)
+		extracted = lappend(extracted,
+							operands_extract(lfirst(cell), rel->relid,
+											 operands));
+	return extracted;
+}
+
+/*
+ * The plan for a path. What the wrapper enforces is checked again only where a
+ * row has changed under a lock; what it is told goes along as nodes that can
+ * be copied.
  */
 ForeignScan *
 multicornGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel,
 						Oid foreigntableid, ForeignPath *best_path,
 						List *tlist, List *scan_clauses, Plan *outer_plan)
 {
+	RelationState *state = baserel->fdw_private;
+	List *clauses = extract_actual_clauses(scan_clauses, false);
+	List *local = pick_clauses(best_path, clauses, false);
+	List *enforced = pick_clauses(best_path, clauses, true);
+	Relation relation = table_open(foreigntableid, NoLock);
+	TupleDesc tupdesc = RelationGetDescr(relation);
 	List *operands = NIL;
-	List *quals = quals_describe(root, baserel, scan_clauses, &operands);
-	List *columns = needed_columns(baserel, foreigntableid);
+	List *private = NIL;
 
-	return make_foreignscan(tlist, extract_actual_clauses(scan_clauses, false),
-							baserel->relid, operands,
-							list_make2(columns, quals), NIL, NIL, outer_plan);
+  private
+	= lappend(private, integers(needed_columns(baserel, local, tupdesc)));
+  private
+	= lappend(private, integers(needed_columns(baserel, clauses, tupdesc)));
+  private
+	= lappend(private, describe_quals(root, baserel, scan_clauses, &operands));
+  private
+	= lappend(private, extract_all(enforced, baserel, &operands));
+  private
+	= lappend(private, path_member(best_path, PATH_SORT_KEYS));
+  private
+	= lappend(private,
+			  extract_all(path_member(best_path, PATH_LIMIT), baserel,
+						  &operands));
+  private
+	= lappend(private, list_make1(makeInteger(state->instance->serial)));
+	table_close(relation, NoLock);
+	return make_foreignscan(tlist, local, baserel->relid, operands, private,
+							NIL, enforced, outer_plan);
 }
 
-/* The needed attribute numbers of a plan. */
+/* A member of a plan's fdw_private. */
+List *
+plan_member(ForeignScan *plan, PlanMember member)
+{
+	return list_nth(plan->fdw_private, member);
+}
+
+/* The attribute numbers in a member of a plan's fdw_private. */
 Bitmapset *
-plan_columns(ForeignScan *plan)
+plan_columns(ForeignScan *plan, PlanMember member)
 {
 	Bitmapset *columns = NULL;
 	ListCell *cell;
 
-	foreach (cell, (List *) list_nth(plan->fdw_private, PLAN_COLUMNS))
+	foreach (cell, plan_member(plan, member))
 		columns = bms_add_member(columns, intVal(lfirst(cell)));
 	return columns;
 }
 
-/* The encoded QualDescriptions of a plan. */
-List *
-plan_quals(ForeignScan *plan)
+/*
+ * Is what a plan leaves to the wrapper what this instance has promised to do?
+ * Not if another one was asked: options changed after the query was planned.
+ */
+bool
+plan_was_promised_by(ForeignScan *plan, const Instance *instance)
 {
-	return list_nth(plan->fdw_private, PLAN_QUALS);
+	return (plan_member(plan, PLAN_FILTERS) == NIL &&
+			plan_member(plan, PLAN_SORT_KEYS) == NIL &&
+			plan_member(plan, PLAN_LIMIT) == NIL) ||
+		intVal(linitial(plan_member(plan, PLAN_INSTANCE))) == instance->serial;
 }

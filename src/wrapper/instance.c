@@ -40,6 +40,9 @@ static HTAB *instances = NULL;
 /* Has an instance come into doubt since the table was last swept? */
 static bool doubts = false;
 
+/* Retired instances whose last user has gone where no Python may run. */
+static Instance *leftovers = NULL;
+
 /* How many catalog changes were heard of. */
 static uint64 changes_heard = 0;
 
@@ -108,6 +111,7 @@ drop(Instance *instance)
 	python_enter();
 	Py_CLEAR(instance->execute);
 	Py_CLEAR(instance->end_scan);
+	Py_CLEAR(instance->hooks);
 	Py_CLEAR(instance->identity);
 	Py_CLEAR(instance->object);
 	python_leave();
@@ -121,6 +125,19 @@ retire(Instance *instance)
 	instance->retired = true;
 	if (instance->pins == 0)
 		drop(instance);
+}
+
+/* Drops the instances that were left to be dropped. */
+static void
+drop_leftovers(void)
+{
+	while (leftovers != NULL)
+	{
+		Instance *instance = leftovers;
+
+		leftovers = instance->next;
+		drop(instance);
+	}
 }
 
 /* Drops the instances of tables that are no longer there. */
@@ -154,6 +171,7 @@ close_all(int code, Datum argument)
 	/* The session may end in the middle of Python code: leave it alone then. */
 	if (instances == NULL || python_depth > 0)
 		return;
+	drop_leftovers();
 	hash_seq_init(&status, instances);
 	while ((entry = hash_seq_search(&status)) != NULL)
 	{
@@ -203,10 +221,7 @@ construct(WrapperDefinition *definition)
 {
 	PyObject *arguments[2];
 
-	if (reference_own(python_call(interpreter_functions.remember_secrets,
-								  &definition->options, 1, NULL)) == Py_True)
-		error_secrets_known = true;
-
+	error_remember_secrets(definition->options);
 	arguments[0] = reference_own(PyDict_Copy(definition->options));
 	arguments[1] = make_columns(definition->columns);
 	return python_call(definition->class, arguments, 2, NULL);
@@ -230,11 +245,13 @@ require_execute(PyObject *execute, WrapperDefinition *definition)
 static Instance *
 make_instance(const InstanceKey *key, WrapperDefinition *definition)
 {
+	static int made = 0;
 	MemoryContext old;
 	Instance *instance;
 	Reference *object;
 	Reference *execute;
 	Reference *end_scan;
+	Reference *hooks;
 
 	object = reference_create(construct(definition));
 	execute = reference_create(python_method(object->object, "execute"));
@@ -242,6 +259,8 @@ make_instance(const InstanceKey *key, WrapperDefinition *definition)
 	if (end_scan->object == Py_None)
 		Py_CLEAR(end_scan->object);
 
+	hooks = reference_create(python_call(interpreter_functions.hooks,
+										 &object->object, 1, NULL));
 	require_execute(execute->object, definition);
 
 	old = MemoryContextSwitchTo(AllocSetContextCreate(TopMemoryContext,
@@ -251,14 +270,16 @@ make_instance(const InstanceKey *key, WrapperDefinition *definition)
 	instance->context = CurrentMemoryContext;
 	instance->table = key->table;
 	instance->user = key->user;
+	instance->serial = ++made;
 	instance->subject = describe_table(key->table);
 	instance->text_columns = bms_copy(definition->text_columns);
 	MemoryContextSwitchTo(old);
 	instance->object = object->object;
 	instance->execute = execute->object;
 	instance->end_scan = end_scan->object;
+	instance->hooks = hooks->object;
 	instance->identity = Py_NewRef(definition->identity);
-	object->object = execute->object = end_scan->object = NULL;
+	object->object = execute->object = end_scan->object = hooks->object = NULL;
 	return instance;
 }
 
@@ -365,6 +386,8 @@ instance_acquire(Oid table, Oid user)
 		create_cache();
 	if (unlikely(doubts))
 		sweep();
+	if (unlikely(leftovers != NULL))
+		drop_leftovers();
 	entry = find_entry(&key);
 	if (unlikely(entry->instance == NULL || !entry->instance->checked))
 	{
@@ -388,6 +411,37 @@ instance_release(Instance *instance)
 {
 	if (--instance->pins == 0 && instance->retired)
 		drop(instance);
+}
+
+/*
+ * For the reset of a memory context: gives an instance back. Never runs Python;
+ * an instance that is to go is dropped at the next occasion.
+ */
+static void
+give_back(void *argument)
+{
+	Instance *instance = argument;
+
+	if (--instance->pins > 0 || !instance->retired)
+		return;
+	instance->next = leftovers;
+	leftovers = instance;
+}
+
+/*
+ * As instance_acquire(), but the instance is given back by itself, with
+ * CurrentMemoryContext.
+ */
+Instance *
+instance_hold(Oid table, Oid user)
+{
+	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
+	Instance *instance = instance_acquire(table, user);
+
+	callback->func = give_back;
+	callback->arg = instance;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+	return instance;
 }
 
 /* Registers for catalog changes. Called once, when the library is loaded. */

@@ -8,26 +8,51 @@
 #include "embed/cpython.h"
 #include "nodes/bitmapset.h"
 
+/* Methods that a wrapper may do without, in the order of _server.hooks(). */
+typedef enum Hook
+{
+	HOOK_ANALYZE,
+	HOOK_CAN_FILTER,
+	HOOK_CAN_LIMIT,
+	HOOK_CAN_SORT,
+	HOOK_EXPLAIN,
+	HOOK_GET_PATH_KEYS,
+	HOOK_GET_REL_SIZE,
+} Hook;
+
 /* An instance of a wrapper class, for one foreign table and one user. */
 typedef struct Instance
 {
 	Oid table;
 	Oid user;
+	int serial;	   /* no other instance of this backend has it */
 	char *subject; /* foreign table "t", for the CONTEXT of errors */
 	PyObject *object;
 	PyObject *execute;		 /* bound method */
 	PyObject *end_scan;		 /* bound method, or NULL */
+	PyObject *hooks;		 /* tuple by Hook: bound methods, or None */
 	PyObject *identity;		 /* what it was made of, to be compared */
 	Bitmapset *text_columns; /* attribute numbers with value_form 'text' */
 	bool checked;			 /* no catalog change was heard of since */
-	bool retired;			 /* replaced: goes with its last scan */
-	int pins;				 /* scans in flight */
+	bool retired;			 /* replaced: goes with its last user */
+	int pins;				 /* scans in flight, plans in the making */
+	struct Instance *next;	 /* in the list of those left to drop */
 	MemoryContext context;	 /* holds all of this */
 } Instance;
 
 extern void instance_listen(void);
 extern void instance_doubt_all(void);
 extern Instance *instance_acquire(Oid table, Oid user);
+extern Instance *instance_hold(Oid table, Oid user);
 extern void instance_release(Instance *instance);
+
+/* The method, borrowed; NULL if the wrapper has none but our base class's. */
+static inline PyObject *
+instance_hook(const Instance *instance, Hook hook)
+{
+	PyObject *method = PyTuple_GET_ITEM(instance->hooks, hook);
+
+	return method == Py_None ? NULL : method;
+}
 
 #endif /* MULTICORN_INSTANCE_H */

@@ -289,7 +289,8 @@ add_options(PyObject *dict, List *options)
 
 /*
  * Adds a mapping's options. It may override one of the server or the table
- * only if the class says so, since any role can make a mapping of its own.
+ * (NULL if there is none) only if the class says so, since any role can make a
+ * mapping of its own.
  */
 static void
 add_mapping_options(PyObject *dict, List *options, PyObject *class,
@@ -312,7 +313,8 @@ add_mapping_options(PyObject *dict, List *options, PyObject *class,
 			ereport(ERROR, errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 					errmsg("user mapping for server \"%s\" may not override option \"%s\"",
 						   server->servername, option->defname),
-					option_value(table->options, option->defname) != NULL
+					table != NULL &&
+							option_value(table->options, option->defname) != NULL
 						? errdetail("Foreign table \"%s\" has the option as well.",
 									get_rel_name(table->relid))
 						: errdetail("Server \"%s\" has the option as well.",
@@ -320,16 +322,6 @@ add_mapping_options(PyObject *dict, List *options, PyObject *class,
 					errhint("Drop one of the two, or list the option in the class's \"mapping_options\"."));
 	}
 	add_options(dict, options);
-}
-
-/* The dict of a column's options; empty without any. */
-static PyObject *
-column_options(List *options)
-{
-	PyObject *dict = reference_own(PyDict_New());
-
-	add_options(dict, options);
-	return dict;
 }
 
 /* The arguments to ColumnDefinition for one column; a new reference. */
@@ -343,7 +335,7 @@ describe_column(Form_pg_attribute attribute, List *options)
 
 	return Py_BuildValue("(OkiOOO)", name, (unsigned long) attribute->atttypid,
 						 (int) attribute->atttypmod, type, base,
-						 column_options(options));
+						 options_to_python(options));
 }
 
 /*
@@ -399,6 +391,40 @@ read_columns(Relation relation, WrapperDefinition *definition)
 													  identities));
 }
 
+/* A class that was named, and who answers for the choice. */
+typedef struct WrapperChoice
+{
+	const char *wrapper; /* path of the class, NULL if none was named */
+	Oid owner;
+	const char *owned; /* what carries the option, as in: server "s" */
+} WrapperChoice;
+
+/* Throws unless the choice is one; returns a copy of the path. */
+static char *
+checked_wrapper(WrapperChoice choice)
+{
+	require_class_path(choice.wrapper);
+	require_permission(choice.wrapper, choice.owner, choice.owned);
+	return pstrdup(choice.wrapper);
+}
+
+/* One on the FOREIGN DATA WRAPPER fixes the class for everything below. */
+static WrapperChoice
+fdw_choice(ForeignDataWrapper *fdw)
+{
+	return (WrapperChoice) {option_value(fdw->options, "wrapper"), fdw->owner,
+							psprintf("foreign data wrapper \"%s\"",
+									 fdw->fdwname)};
+}
+
+static WrapperChoice
+server_choice(ForeignServer *server)
+{
+	return (WrapperChoice) {option_value(server->options, "wrapper"),
+							server->owner,
+							psprintf("server \"%s\"", server->servername)};
+}
+
 /*
  * The path of the class: one on the FOREIGN DATA WRAPPER fixes it for
  * everything below, else the table's goes before the server's. Throws if there
@@ -408,26 +434,16 @@ static char *
 find_wrapper(Relation relation, ForeignTable *table, ForeignServer *server,
 			 ForeignDataWrapper *fdw)
 {
-	const char *wrapper;
-	Oid owner;
-	const char *owned;
-	if ((wrapper = option_value(fdw->options, "wrapper")) != NULL)
-	{
-		owner = fdw->owner;
-		owned = psprintf("foreign data wrapper \"%s\"", fdw->fdwname);
-	}
-	else if ((wrapper = option_value(table->options, "wrapper")) != NULL)
-	{
-		owner = relation->rd_rel->relowner;
-		owned = psprintf("foreign table \"%s\"",
-						 RelationGetRelationName(relation));
-	}
-	else if ((wrapper = option_value(server->options, "wrapper")) != NULL)
-	{
-		owner = server->owner;
-		owned = psprintf("server \"%s\"", server->servername);
-	}
-	else
+	WrapperChoice choice = fdw_choice(fdw);
+
+	if (choice.wrapper == NULL)
+		choice = (WrapperChoice) {option_value(table->options, "wrapper"),
+								  relation->rd_rel->relowner,
+								  psprintf("foreign table \"%s\"",
+										   RelationGetRelationName(relation))};
+	if (choice.wrapper == NULL)
+		choice = server_choice(server);
+	if (choice.wrapper == NULL)
 		ereport(ERROR, errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 				errmsg("no wrapper class is set for foreign table \"%s\"",
 					   RelationGetRelationName(relation)),
@@ -435,9 +451,31 @@ find_wrapper(Relation relation, ForeignTable *table, ForeignServer *server,
 						  server->servername),
 				errhint("Name the class: ALTER FOREIGN TABLE %s OPTIONS (ADD wrapper 'package.module.Class'); the server can carry the option for all its tables.",
 						quote_identifier(RelationGetRelationName(relation))));
-	require_class_path(wrapper);
-	require_permission(wrapper, owner, owned);
-	return pstrdup(wrapper);
+	return checked_wrapper(choice);
+}
+
+/*
+ * The path of the class for IMPORT FOREIGN SCHEMA: as above, with the option of
+ * the statement in the place of the tables'.
+ */
+static char *
+find_import_wrapper(List *options, ForeignServer *server,
+					ForeignDataWrapper *fdw)
+{
+	WrapperChoice choice = fdw_choice(fdw);
+
+	if (choice.wrapper == NULL)
+		choice = (WrapperChoice) {option_value(options, "wrapper"),
+								  GetUserId(), NULL};
+	if (choice.wrapper == NULL)
+		choice = server_choice(server);
+	if (choice.wrapper == NULL)
+		ereport(ERROR, errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				errmsg("no wrapper class is set for server \"%s\"",
+					   server->servername),
+				errhint("Name the class in the statement: IMPORT FOREIGN SCHEMA ... " WRAPPER_SYNTAX
+						"; or the server can carry the option for all its tables."));
+	return checked_wrapper(choice);
 }
 
 /*
@@ -464,4 +502,36 @@ options_read(Oid table_oid, Oid user, WrapperDefinition *definition)
 						definition->class, table, server);
 	read_columns(relation, definition);
 	table_close(relation, NoLock);
+}
+
+/*
+ * Reads what the catalogs say about a server as the current user sees it, for
+ * IMPORT FOREIGN SCHEMA with options (DefElems), and loads the class. As
+ * options_read(), but there are no columns.
+ */
+void
+options_read_for_import(Oid server_oid, List *options,
+						WrapperDefinition *definition)
+{
+	ForeignServer *server = GetForeignServer(server_oid);
+	ForeignDataWrapper *fdw = GetForeignDataWrapper(server->fdwid);
+
+	memset(definition, 0, sizeof(*definition));
+	definition->wrapper = find_import_wrapper(options, server, fdw);
+	definition->class = reference_own(load_class(definition->wrapper));
+	definition->options = reference_own(PyDict_New());
+	add_options(definition->options, server->options);
+	add_mapping_options(definition->options,
+						mapping_options(GetUserId(), server_oid),
+						definition->class, NULL, server);
+}
+
+/* The dict of options (DefElems) without the class's path; owned. */
+PyObject *
+options_to_python(List *options)
+{
+	PyObject *dict = reference_own(PyDict_New());
+
+	add_options(dict, options);
+	return dict;
 }

@@ -26,5 +26,8 @@ typedef struct WrapperDefinition
 
 extern void options_validate(List *options, Oid catalog);
 extern void options_read(Oid table, Oid user, WrapperDefinition *definition);
+extern void options_read_for_import(Oid server_oid, List *options,
+									WrapperDefinition *definition);
+extern PyObject *options_to_python(List *options);
 
 #endif /* MULTICORN_OPTIONS_H */

@@ -8,12 +8,13 @@ CREATE FOREIGN TABLE a (n int) SERVER tracked OPTIONS (name 'a', rows '2');
 CREATE FOREIGN TABLE b (n int) SERVER tracked OPTIONS (name 'b', rows '2');
 CREATE FOREIGN TABLE journal (event text) SERVER tracked OPTIONS (wrapper 'lifecycle.Journal');
 
--- An instance is made at first use, not by DDL or by a query that never gets to the table; all
--- scans of the table share it.
+-- An instance is made at first use, not by DDL or by a query that the planner answers without the
+-- table; all scans of the table share it.
 SELECT * FROM journal;
 SELECT n FROM a WHERE false;
-SELECT 1 WHERE NOT EXISTS (SELECT 1) AND EXISTS (SELECT * FROM a);
 SELECT * FROM journal;
+-- Planning is a use.
+SELECT 1 WHERE NOT EXISTS (SELECT 1) AND EXISTS (SELECT * FROM a);
 SELECT n FROM a;
 SELECT x.n FROM a x JOIN a y ON y.n = x.n + 1;
 SELECT * FROM journal WHERE event LIKE '%__init__';
@@ -128,7 +129,8 @@ SELECT n FROM a;
 ROLLBACK;
 SELECT event FROM journal;
 
--- A cursor that was opened but never fetched from has not begun: it gets the new one.
+-- A cursor that was opened but never fetched from has been planned, but has not begun: it gets the
+-- new one.
 BEGIN;
 DECLARE late CURSOR FOR SELECT n FROM a;
 ALTER SERVER watched OPTIONS (ADD latest 'true');

@@ -1,0 +1,93 @@
+"""What IMPORT FOREIGN SCHEMA asks of a class, checked and taken apart for the C side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from multicorn import ColumnDefinition, Error, TableDefinition
+
+
+def import_tables(
+    cls: Any,
+    schema: str,
+    srv_options: dict[str, str],
+    options: dict[str, str],
+    restriction_type: str | None,
+    restricts: list[str],
+) -> list[tuple[Any, ...]]:
+    """Return the tables that a class offers, as plain tuples.
+
+    Returns:
+        `(name, columns, options)` of each table; a column is `(name, type_name, type_oid, typmod,
+        default, collation, not_null, options)`; options are pairs of str.
+
+    Raises:
+        Error: the class cannot import, or a definition is not what it should be.
+    """
+    method = getattr(cls, "import_schema", None)
+    if method is None:
+        raise NotImplementedError(f"{cls.__module__}.{cls.__qualname__} cannot import a schema")
+    found = method(schema, srv_options, options, restriction_type, restricts)
+    if found is None:
+        return []
+    if not isinstance(found, Iterable):
+        raise Error(f"import_schema must return TableDefinitions, not {type(found).__name__}")
+    return [_table(definition) for definition in found]
+
+
+def _table(definition: Any) -> tuple[Any, ...]:
+    """Return a table taken apart."""
+    if not isinstance(definition, TableDefinition):
+        raise Error(f"import_schema must return TableDefinitions, not {type(definition).__name__}")
+    name = _text(definition.table_name, "the name of a table")
+    where = f'table "{name}"'
+    columns = [_column(column, where) for column in definition.columns or ()]
+    return name, columns, _options(definition.options, where)
+
+
+def _column(definition: Any, where: str) -> tuple[Any, ...]:
+    """Return a column taken apart."""
+    if not isinstance(definition, ColumnDefinition):
+        raise Error(f"{where} must have ColumnDefinitions, not {type(definition).__name__}")
+    name = _text(definition.column_name, f"the name of a column of {where}")
+    where = f'column "{name}" of {where}'
+    type_name = definition.type_name or definition.base_type_name
+    if not type_name and not definition.type_oid:
+        raise Error(f"{where} has no type", hint="Give its type_name.")
+    for attribute in ("default", "collation"):
+        value = getattr(definition, attribute, None)
+        if value is not None:
+            _text(value, f"the {attribute} of {where}")
+    return (
+        name,
+        _text(type_name, f"the type of {where}") if type_name else None,
+        int(definition.type_oid or 0),
+        int(definition.typmod or -1),
+        getattr(definition, "default", None),
+        getattr(definition, "collation", None),
+        bool(getattr(definition, "not_null", False)),
+        _options(definition.options, where),
+    )
+
+
+def _options(options: Mapping[str, Any] | None, where: str) -> list[tuple[str, str]]:
+    """Return options as pairs; numbers and the like are written as str() does."""
+    if options is None:
+        return []
+    if not isinstance(options, Mapping):
+        raise Error(f"the options of {where} must be a dict, not {type(options).__name__}")
+    return [
+        (_text(name, f"the name of an option of {where}"), str(value))
+        for name, value in options.items()
+        if value is not None
+    ]
+
+
+def _text(value: Any, what: str) -> str:
+    """Return a text that is one, and not empty."""
+    if not isinstance(value, str):
+        raise Error(f"{what} must be a str, not {type(value).__name__}")
+    if not value:
+        raise Error(f"{what} is empty")
+    return value

@@ -1,0 +1,331 @@
+/*
+ * fetch.c
+ *	  The rows of one execute(): calling it, taking the next row, ending it.
+ *
+ * What must be undone when a scan ends (a generator to close, end_scan() to
+ * call, the instance to give back) is kept in an OpenScan outside the
+ * executor's memory, because nobody ends a scan after an error: then the abort
+ * of the (sub)transaction does.
+ */
+#include "execute/fetch.h"
+
+#include "access/xact.h"
+#include "convert/convert.h"
+#include "embed/call.h"
+#include "embed/error.h"
+#include "embed/interpreter.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "utils/memutils.h"
+
+static dlist_head open_scans = DLIST_STATIC_INIT(open_scans);
+
+/* Is there an open scan whose owner is gone? */
+static bool orphans = false;
+
+/* ---------- ending ---------- */
+
+/* Keeps the signal handlers between rows, or lets go of them. */
+static void
+hold_interrupts(OpenScan *open, bool hold)
+{
+	if (open->holds_interrupts == hold)
+		return;
+	open->holds_interrupts = hold;
+	interrupt_holds += hold ? 1 : -1;
+}
+
+/*
+ * The call that closes the iterator, if it is a generator: a new reference to
+ * its bound method close, or NULL. The iterator is let go of.
+ */
+static PyObject *
+take_generator_close(OpenScan *open)
+{
+	PyObject *iterator = open->iterator;
+	PyObject *close = NULL;
+
+	open->iterator = NULL;
+	if (iterator != NULL && PyGen_Check(iterator))
+	{
+		close = PyObject_GetAttrString(iterator, "close");
+		if (close == NULL)
+			PyErr_Clear();
+	}
+	python_enter();
+	Py_XDECREF(iterator);
+	python_leave();
+	return close;
+}
+
+/* The method end_scan if it is to be called, a new reference; else NULL. */
+static PyObject *
+take_end_scan(OpenScan *open)
+{
+	bool due = open->end_scan_due;
+
+	open->end_scan_due = false;
+	return due && open->instance != NULL ? Py_XNewRef(open->instance->end_scan)
+										 : NULL;
+}
+
+/* Calls a method without arguments that is owned here; throws what it raises. */
+static void
+call_owned(CallSite *site, const char *method, PyObject *callable)
+{
+	if (callable == NULL)
+		return;
+	site->method = method;
+	reference_own(callable);
+	reference_own(python_call(callable, NULL, 0, NULL));
+}
+
+/*
+ * The rows have ended, or no more are wanted: closes the generator, calls
+ * end_scan(). Throws what they raise.
+ */
+void
+fetch_finish(OpenScan *open)
+{
+	CallSite site;
+
+	if (open->iterator == NULL && !open->end_scan_due)
+		return;
+	call_site_push(&site, open->instance->subject, "execute");
+	call_owned(&site, "execute", take_generator_close(open));
+	call_owned(&site, "end_scan", take_end_scan(open));
+	call_site_pop(&site);
+	hold_interrupts(open, false);
+}
+
+/* Forgets a scan whose rows have ended, and gives its instance back. */
+void
+fetch_close(OpenScan *open)
+{
+	Instance *instance = open->instance;
+
+	hold_interrupts(open, false);
+	dlist_delete(&open->node);
+	if (open->owner != NULL)
+		open->owner->open = NULL;
+	pfree(open);
+	if (instance != NULL)
+		instance_release(instance);
+}
+
+/* Ends a scan after an error: what goes wrong now is a WARNING. */
+static void
+abandon(OpenScan *open)
+{
+	CallSite site;
+
+	call_site_push(&site,
+				   open->instance != NULL ? open->instance->subject
+										  : "foreign table",
+				   "execute");
+	python_call_cleanup(take_generator_close(open), NULL);
+	site.method = "end_scan";
+	python_call_cleanup(take_end_scan(open), NULL);
+	fetch_close(open);
+	call_site_pop(&site);
+}
+
+/* The owner's memory goes: its scan is to be ended at the next occasion. */
+static void
+owner_goes(void *argument)
+{
+	OpenScanOwner *owner = argument;
+
+	if (owner->open == NULL)
+		return;
+	owner->open->owner = NULL;
+	orphans = true;
+}
+
+/* Ends the scans that a subtransaction began, or all, and those left behind. */
+static void
+abandon_scans(SubTransactionId subtransaction, bool all)
+{
+	dlist_mutable_iter iter;
+
+	orphans = false;
+	dlist_foreach_modify(iter, &open_scans)
+	{
+		OpenScan *open = dlist_container(OpenScan, node, iter.cur);
+
+		if (all || open->owner == NULL ||
+			open->subtransaction == subtransaction)
+			abandon(open);
+	}
+}
+
+/* A subtransaction has committed: its scans are its parent's now. */
+static void
+adopt_scans(SubTransactionId subtransaction, SubTransactionId parent)
+{
+	dlist_iter iter;
+
+	dlist_foreach(iter, &open_scans)
+	{
+		OpenScan *open = dlist_container(OpenScan, node, iter.cur);
+
+		if (open->subtransaction == subtransaction)
+			open->subtransaction = parent;
+	}
+}
+
+/* May Python be called? Not when the session ends in the middle of it. */
+static bool
+python_is_usable(void)
+{
+	return interpreter_is_running() &&
+		!(proc_exit_inprogress && python_depth > 0);
+}
+
+static void
+transaction_event(XactEvent event, void *argument)
+{
+	if (!python_is_usable())
+		return;
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PARALLEL_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			if (orphans)
+				abandon_scans(InvalidSubTransactionId, false);
+			break;
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PARALLEL_ABORT:
+			abandon_scans(InvalidSubTransactionId, true);
+			interrupt_holds = 0;
+			break;
+		default:
+			interrupt_holds = 0;
+			break;
+	}
+}
+
+static void
+subtransaction_event(SubXactEvent event, SubTransactionId subtransaction,
+					 SubTransactionId parent, void *argument)
+{
+	if (!python_is_usable())
+		return;
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		abandon_scans(subtransaction, false);
+	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+		adopt_scans(subtransaction, parent);
+}
+
+/* Registers for the ends of transactions. Called once, when the library is loaded. */
+void
+fetch_listen(void)
+{
+	RegisterXactCallback(transaction_event, NULL);
+	RegisterSubXactCallback(subtransaction_event, NULL);
+}
+
+/* ---------- beginning ---------- */
+
+/* A scan that is ended with its owner, at the latest. Calls nothing. */
+void
+fetch_open(OpenScanOwner *owner)
+{
+	OpenScan *open = MemoryContextAllocZero(TopMemoryContext, sizeof(OpenScan));
+
+	open->subtransaction = GetCurrentSubTransactionId();
+	open->owner = owner;
+	owner->open = open;
+	dlist_push_tail(&open_scans, &open->node);
+	owner->callback.func = owner_goes;
+	owner->callback.arg = owner;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &owner->callback);
+}
+
+/* The session ends: its scans end before their instances are closed. */
+static void
+session_ends(int code, Datum argument)
+{
+	if (python_is_usable())
+		abandon_scans(InvalidSubTransactionId, true);
+}
+
+/* Has scans ended with the session; once, after the instances have seen to it. */
+static void
+watch_exit(void)
+{
+	static bool watching = false;
+
+	if (likely(watching))
+		return;
+	before_shmem_exit(session_ends, (Datum) 0);
+	watching = true;
+}
+
+/*
+ * Prepares for execute(): acquires the instance, if it has not been yet. Throws
+ * what instance_acquire() does.
+ */
+void
+fetch_prepare(OpenScan *open, Oid table, Oid user)
+{
+	if (unlikely(orphans))
+		abandon_scans(InvalidSubTransactionId, false);
+	if (open->instance == NULL)
+		open->instance = instance_acquire(table, user);
+	watch_exit();
+	hold_interrupts(open, true);
+}
+
+/* Takes the iterator of what execute() has returned, which is let go of. */
+static void
+take_iterator(OpenScan *open, Reference *returned)
+{
+	PyObject *result = returned->object;
+	PyObject *iterator;
+
+	if (result == Py_None)
+		return;
+	python_enter();
+	iterator = PyObject_GetIter(result);
+	python_leave();
+	if (iterator == NULL)
+	{
+		if (!PyErr_ExceptionMatches(PyExc_TypeError) ||
+			Py_TYPE(result)->tp_iter != NULL)
+			python_throw();
+		PyErr_Clear();
+		ereport(ERROR, errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+				errmsg("execute() returned %s, which cannot be iterated over",
+					   python_type_name(result)),
+				errhint("Return an iterable of rows, or write execute() as a generator."));
+	}
+	open->iterator = iterator;
+	open->next = Py_TYPE(iterator)->tp_iternext;
+	Py_CLEAR(returned->object);
+}
+
+/*
+ * Calls execute(); arguments are as for python_call(). Works in
+ * CurrentMemoryContext; throws what the wrapper raises.
+ */
+void
+fetch_execute(OpenScan *open, PyObject *const *arguments, size_t count,
+			  PyObject *keywords)
+{
+	open->end_scan_due = true;
+	take_iterator(open,
+				  reference_create(python_call(open->instance->execute,
+											   arguments, count, keywords)));
+}
+
+/* What is left to settle after a fetch; the row is not lost if that throws. */
+void
+fetch_settle(PyObject *row)
+{
+	Reference *held = reference_create(row);
+
+	boundary_settle();
+	held->object = NULL;
+}

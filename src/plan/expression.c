@@ -1,0 +1,921 @@
+/*
+ * expression.c
+ *	  A PostgreSQL expression as objects of multicorn.expressions.
+ *
+ * A builder for each kind of node calls the class of the same kind. What has
+ * no class, or holds a value that Python has no exact form of, makes the whole
+ * expression one that is not offered. Every object belongs to
+ * CurrentMemoryContext.
+ */
+#include "plan/expression.h"
+
+#include "access/htup_details.h"
+#include "access/transam.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_operator.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "convert/convert.h"
+#include "embed/call.h"
+#include "embed/error.h"
+#include "embed/interpreter.h"
+#include "embed/record.h"
+#include "embed/text.h"
+#include "funcapi.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "plan/operand.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+/* ---------- the classes ---------- */
+
+/* The classes, by what they stand for; in the order of class_names. */
+typedef enum ExpressionClass
+{
+	CLASS_AND,
+	CLASS_ARRAY,
+	CLASS_ARRAY_COMPARISON,
+	CLASS_CASE,
+	CLASS_CAST,
+	CLASS_COALESCE,
+	CLASS_COLLATE,
+	CLASS_COLLATION,
+	CLASS_COLUMN,
+	CLASS_CONSTANT,
+	CLASS_DATA_TYPE,
+	CLASS_FIELD,
+	CLASS_FUNCTION_CALL,
+	CLASS_IS_BOOLEAN,
+	CLASS_IS_DISTINCT_FROM,
+	CLASS_IS_NULL,
+	CLASS_MIN_MAX,
+	CLASS_NOT,
+	CLASS_NULL_IF,
+	CLASS_OPERATOR_CALL,
+	CLASS_OR,
+	CLASS_ROW,
+	CLASS_ROW_COMPARISON,
+	CLASS_SUBSCRIPT,
+	CLASS_COUNT
+} ExpressionClass;
+
+static const char *const class_names[] = {
+	"And",			"Array",	 "ArrayComparison", "Case",
+	"Cast",			"Coalesce",	 "Collate",			"Collation",
+	"Column",		"Constant",	 "DataType",		"Field",
+	"FunctionCall", "IsBoolean", "IsDistinctFrom",	"IsNull",
+	"MinMax",		"Not",		 "NullIf",			"OperatorCall",
+	"Or",			"Row",		 "RowComparison",	"Subscript",
+};
+
+static RecordClass classes[CLASS_COUNT];
+
+/* An object of a class, whose fields are these; owned. */
+static PyObject *
+make(ExpressionClass which, PyObject **values, int count)
+{
+	RecordClass *class = &classes[which];
+
+	/* At first use, so that wrappers without filters do without. */
+	if (unlikely(class->type == NULL))
+		record_class_load(class, "multicorn.expressions", class_names[which]);
+	Assert(class->count == count);
+	return reference_own(record_create(class, values));
+}
+
+#define MAKE(class, ...) \
+	make((class), (PyObject *[]) {__VA_ARGS__}, \
+		 lengthof(((PyObject *[]) {__VA_ARGS__})))
+
+#define TRUTH(condition) ((condition) ? Py_True : Py_False)
+
+/* ---------- what has a name in the catalogs ---------- */
+
+/* What a remembered object was made for. */
+typedef struct NamedKey
+{
+	int catalog; /* its syscache */
+	Oid oid;
+	int32 typmod; /* of a type, else 0 */
+} NamedKey;
+
+typedef struct NamedEntry
+{
+	NamedKey key;
+	PyObject *object;
+} NamedEntry;
+
+static HTAB *named = NULL;
+
+/* Has one of the catalogs changed since? Set by the callback alone. */
+static bool named_doubtful = false;
+
+static void
+names_changed(Datum argument, int cache, uint32 hash)
+{
+	named_doubtful = true;
+}
+
+/* Registers for catalog changes. Called once, when the library is loaded. */
+void
+expression_listen(void)
+{
+	static const int catalogs[] = {TYPEOID, COLLOID, OPEROID, PROCOID,
+								   NAMESPACEOID};
+
+	for (int i = 0; i < (int) lengthof(catalogs); i++)
+		CacheRegisterSyscacheCallback(catalogs[i], names_changed, (Datum) 0);
+}
+
+/* Forgets all of them. */
+static void
+forget_named(void)
+{
+	HASH_SEQ_STATUS status;
+	NamedEntry *entry;
+
+	named_doubtful = false;
+	hash_seq_init(&status, named);
+	while ((entry = hash_seq_search(&status)) != NULL)
+	{
+		reference_release_later(entry->object);
+		hash_search(named, &entry->key, HASH_REMOVE, NULL);
+	}
+}
+
+/* The remembered object of this key, owned; what make_it makes the first time. */
+static PyObject *
+named_object(NamedKey key, PyObject *(*make_it)(NamedKey key))
+{
+	NamedEntry *entry;
+	PyObject *object;
+
+	if (named == NULL)
+	{
+		HASHCTL control = {.keysize = sizeof(NamedKey),
+						   .entrysize = sizeof(NamedEntry)};
+
+		named = hash_create("multicorn names", 128, &control,
+							HASH_ELEM | HASH_BLOBS);
+	}
+	if (unlikely(named_doubtful))
+		forget_named();
+	entry = hash_search(named, &key, HASH_FIND, NULL);
+	if (entry != NULL)
+		return reference_own(Py_NewRef(entry->object));
+	object = make_it(key);
+	entry = hash_search(named, &key, HASH_ENTER, NULL);
+	entry->object = Py_NewRef(object);
+	return object;
+}
+
+static PyObject *
+make_data_type(NamedKey key)
+{
+	static const char catalog[] = "pg_catalog.";
+	char *sql = format_type_extended(key.oid, key.typmod,
+									 FORMAT_TYPE_TYPEMOD_GIVEN |
+										 FORMAT_TYPE_FORCE_QUALIFY);
+	bool is_catalog = strncmp(sql, catalog, sizeof(catalog) - 1) == 0;
+
+	return MAKE(CLASS_DATA_TYPE,
+				reference_own(PyLong_FromUnsignedLong(key.oid)),
+				python_string(is_catalog ? sql + sizeof(catalog) - 1 : sql),
+				reference_own(PyLong_FromLong(key.typmod)),
+				TRUTH(key.oid < FirstGenbkiObjectId), python_string(sql));
+}
+
+/* The DataType of a type. */
+static PyObject *
+data_type(Oid type, int32 typmod)
+{
+	return named_object((NamedKey) {TYPEOID, type, typmod}, make_data_type);
+}
+
+static PyObject *
+make_collation(NamedKey key)
+{
+	HeapTuple tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(key.oid));
+	Form_pg_collation form;
+	PyObject *collation;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for collation %u", key.oid);
+	form = (Form_pg_collation) GETSTRUCT(tuple);
+	collation = MAKE(CLASS_COLLATION, python_string(NameStr(form->collname)),
+					 python_string(get_namespace_name(form->collnamespace)),
+					 TRUTH(form->collisdeterministic),
+					 TRUTH(key.oid < FirstGenbkiObjectId));
+	ReleaseSysCache(tuple);
+	return collation;
+}
+
+/* The Collation, or None. */
+static PyObject *
+collation_of(Oid collation)
+{
+	return OidIsValid(collation)
+		? named_object((NamedKey) {COLLOID, collation, 0}, make_collation)
+		: Py_None;
+}
+
+/* The two arguments that every class ends or goes on with. */
+#define TYPE_OF(node) \
+	data_type(exprType((Node *) (node)), exprTypmod((Node *) (node)))
+#define COLLATION_OF(node) collation_of(exprCollation((Node *) (node)))
+
+/* ---------- operators and functions ---------- */
+
+/* What a Call says of its operator or function; borrowed. */
+typedef struct Callee
+{
+	PyObject *name;
+	PyObject *schema;
+	PyObject *is_builtin;
+	PyObject *is_immutable;
+} Callee;
+
+/* A tuple of the members of a Callee. */
+static PyObject *
+make_callee(Oid oid, NameData *name, Oid schema, bool is_immutable)
+{
+	return reference_own(PyTuple_Pack(4, python_string(NameStr(*name)),
+									  python_string(get_namespace_name(schema)),
+									  TRUTH(oid < FirstGenbkiObjectId),
+									  TRUTH(is_immutable)));
+}
+
+static PyObject *
+make_operator(NamedKey key)
+{
+	HeapTuple tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(key.oid));
+	Form_pg_operator form;
+	PyObject *callee;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for operator %u", key.oid);
+	form = (Form_pg_operator) GETSTRUCT(tuple);
+	callee = make_callee(key.oid, &form->oprname, form->oprnamespace,
+						 func_volatile(form->oprcode) == PROVOLATILE_IMMUTABLE);
+	ReleaseSysCache(tuple);
+	return callee;
+}
+
+static PyObject *
+make_function(NamedKey key)
+{
+	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(key.oid));
+	Form_pg_proc form;
+	PyObject *callee;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", key.oid);
+	form = (Form_pg_proc) GETSTRUCT(tuple);
+	callee = make_callee(key.oid, &form->proname, form->pronamespace,
+						 form->provolatile == PROVOLATILE_IMMUTABLE);
+	ReleaseSysCache(tuple);
+	return callee;
+}
+
+static Callee
+callee_of(PyObject *tuple)
+{
+	return (Callee) {PyTuple_GET_ITEM(tuple, 0), PyTuple_GET_ITEM(tuple, 1),
+					 PyTuple_GET_ITEM(tuple, 2), PyTuple_GET_ITEM(tuple, 3)};
+}
+
+static Callee
+operator_callee(Oid oid)
+{
+	return callee_of(named_object((NamedKey) {OPEROID, oid, 0}, make_operator));
+}
+
+static Callee
+function_callee(Oid oid)
+{
+	return callee_of(named_object((NamedKey) {PROCOID, oid, 0}, make_function));
+}
+
+/* ---------- builders ---------- */
+
+/* What is at hand while an expression is built. */
+typedef struct Builder
+{
+	TupleDesc tupdesc;
+	PyObject *case_argument; /* what CASE argument WHEN compares, or NULL */
+} Builder;
+
+static PyObject *build(Builder *builder, Node *node);
+
+/* The tuple of what the nodes of a list become; NULL if one has no form. */
+static PyObject *
+build_list(Builder *builder, List *nodes)
+{
+	PyObject *tuple = reference_own(PyTuple_New(list_length(nodes)));
+	ListCell *cell;
+
+	foreach (cell, nodes)
+	{
+		PyObject *item = lfirst(cell) != NULL ? build(builder, lfirst(cell))
+											  : Py_None;
+
+		if (item == NULL)
+			return NULL;
+		PyTuple_SET_ITEM(tuple, foreach_current_index(cell), Py_NewRef(item));
+	}
+	return tuple;
+}
+
+static PyObject *
+build_column(Builder *builder, Var *var)
+{
+	if (var->varattno <= 0 || var->varlevelsup != 0)
+		return NULL;
+	return MAKE(CLASS_COLUMN,
+				python_string(NameStr(TupleDescAttr(builder->tupdesc,
+													var->varattno - 1)
+										  ->attname)),
+				reference_own(PyLong_FromLong(var->varattno)), TYPE_OF(var),
+				COLLATION_OF(var));
+}
+
+/*
+ * Has a type a text form that gives the same value wherever it is read? That of
+ * money depends on a locale, that of regclass and its like on what there is in
+ * the database, and pseudotypes have no input.
+ */
+static bool
+has_exact_text(Oid type)
+{
+	Oid element;
+
+	switch (type)
+	{
+		case CASHOID:
+		case REGPROCOID:
+		case REGPROCEDUREOID:
+		case REGOPEROID:
+		case REGOPERATOROID:
+		case REGCLASSOID:
+		case REGTYPEOID:
+		case REGROLEOID:
+		case REGNAMESPACEOID:
+		case REGCONFIGOID:
+		case REGDICTIONARYOID:
+		case REGCOLLATIONOID:
+			return false;
+		default:
+			break;
+	}
+	element = get_element_type(type);
+	return get_typtype(type) != TYPTYPE_PSEUDO &&
+		(!OidIsValid(element) || has_exact_text(element));
+}
+
+static PyObject *
+build_constant(Builder *builder, Const *constant)
+{
+	ToPython *converter;
+	PyObject *value;
+
+	if (constant->constisnull)
+		return MAKE(CLASS_CONSTANT, Py_None, TYPE_OF(constant),
+					COLLATION_OF(constant), Py_None, Py_None);
+	if (!has_exact_text(constant->consttype))
+		return NULL;
+	converter = to_python_create(constant->consttype, false);
+	value = to_python(converter, constant->constvalue, false);
+	if (value == NULL)
+		return NULL;
+	return MAKE(CLASS_CONSTANT, reference_own(value), TYPE_OF(constant),
+				COLLATION_OF(constant),
+				python_string(to_exact_text(converter, constant->constvalue)),
+				Py_None);
+}
+
+/* A reference to an operand: its number counts from 1. */
+static PyObject *
+build_parameter(Builder *builder, Param *reference)
+{
+	if (!has_exact_text(reference->paramtype))
+		return NULL;
+	return MAKE(CLASS_CONSTANT, interpreter_functions.UNBOUND,
+				TYPE_OF(reference), COLLATION_OF(reference), Py_None,
+				reference_own(PyLong_FromLong(reference->paramid + 1)));
+}
+
+static PyObject *
+build_operator(Builder *builder, OpExpr *expression)
+{
+	PyObject *arguments = build_list(builder, expression->args);
+	Callee callee;
+
+	if (arguments == NULL)
+		return NULL;
+	callee = operator_callee(expression->opno);
+	return MAKE(CLASS_OPERATOR_CALL, callee.name, arguments,
+				TYPE_OF(expression), COLLATION_OF(expression), callee.schema,
+				collation_of(expression->inputcollid), callee.is_builtin,
+				callee.is_immutable);
+}
+
+/* IS DISTINCT FROM and NULLIF, which are OpExprs under other tags. */
+static PyObject *
+build_comparison(Builder *builder, ExpressionClass class, OpExpr *expression)
+{
+	PyObject *left = build(builder, linitial(expression->args));
+	PyObject *right = left != NULL ? build(builder, lsecond(expression->args))
+								   : NULL;
+	Callee callee;
+
+	if (right == NULL)
+		return NULL;
+	callee = operator_callee(expression->opno);
+	return MAKE(class, callee.name, left, right, TYPE_OF(expression),
+				COLLATION_OF(expression), callee.schema,
+				collation_of(expression->inputcollid), callee.is_builtin,
+				callee.is_immutable);
+}
+
+static PyObject *
+build_array_comparison(Builder *builder, ScalarArrayOpExpr *expression)
+{
+	PyObject *left = build(builder, linitial(expression->args));
+	PyObject *array = left != NULL ? build(builder, lsecond(expression->args))
+								   : NULL;
+	Callee callee;
+
+	if (array == NULL)
+		return NULL;
+	callee = operator_callee(expression->opno);
+	return MAKE(CLASS_ARRAY_COMPARISON, callee.name, left, array,
+				TRUTH(expression->useOr), TYPE_OF(expression), Py_None,
+				callee.schema, collation_of(expression->inputcollid),
+				callee.is_builtin, callee.is_immutable);
+}
+
+/*
+ * The one collation that the columns of a comparison of rows, as far as they
+ * have one, are compared by: false if there are several.
+ */
+static bool
+common_collation(List *collations, Oid *common)
+{
+	ListCell *cell;
+
+	*common = InvalidOid;
+	foreach (cell, collations)
+	{
+		Oid collation = lfirst_oid(cell);
+
+		if (!OidIsValid(collation) || collation == *common)
+			continue;
+		if (OidIsValid(*common))
+			return false;
+		*common = collation;
+	}
+	return true;
+}
+
+/*
+ * The operator of a comparison of rows: false if those of the columns do not
+ * share their name and schema. It is built in, or immutable, if all are.
+ */
+static bool
+common_operator(List *operators, Callee *common)
+{
+	ListCell *cell;
+
+	*common = operator_callee(linitial_oid(operators));
+	foreach (cell, operators)
+	{
+		Callee callee = operator_callee(lfirst_oid(cell));
+
+		if (PyUnicode_Compare(callee.name, common->name) != 0 ||
+			PyUnicode_Compare(callee.schema, common->schema) != 0)
+			return false;
+		if (callee.is_builtin == Py_False)
+			common->is_builtin = Py_False;
+		if (callee.is_immutable == Py_False)
+			common->is_immutable = Py_False;
+	}
+	return true;
+}
+
+static PyObject *
+build_row_comparison(Builder *builder, RowCompareExpr *expression)
+{
+	PyObject *left = build_list(builder, expression->largs);
+	PyObject *right = left != NULL ? build_list(builder, expression->rargs)
+								   : NULL;
+	Callee callee;
+	Oid collation;
+
+	if (right == NULL || !common_operator(expression->opnos, &callee) ||
+		!common_collation(expression->inputcollids, &collation))
+		return NULL;
+	return MAKE(CLASS_ROW_COMPARISON, callee.name, left, right,
+				TYPE_OF(expression), Py_None, callee.schema,
+				collation_of(collation), callee.is_builtin,
+				callee.is_immutable);
+}
+
+/* COLLATE around what would otherwise have the collation of its argument. */
+static PyObject *
+collate(PyObject *object, Node *node, Oid given)
+{
+	if (exprCollation(node) == given)
+		return object;
+	return MAKE(CLASS_COLLATE, object, TYPE_OF(node), COLLATION_OF(node));
+}
+
+/* The collation that a cast to a type has, of an argument with a collation. */
+static Oid
+collation_of_cast(Oid type, Node *argument)
+{
+	Oid collation = exprCollation(argument);
+
+	if (!OidIsValid(get_typcollation(type)))
+		return InvalidOid;
+	return OidIsValid(collation) ? collation : get_typcollation(type);
+}
+
+/* A cast of some kind; function is what does it, or InvalidOid. */
+static PyObject *
+build_cast(Builder *builder, Node *node, Node *argument, Oid function,
+		   CoercionForm form, bool is_relabel, bool is_immutable)
+{
+	PyObject *object = build(builder, argument);
+	Callee callee = {
+		.name = python_string(""),
+		.schema = python_string("pg_catalog"),
+		.is_builtin = Py_True,
+		.is_immutable = TRUTH(is_immutable),
+	};
+	Oid collation;
+
+	if (object == NULL || get_typtype(exprType(node)) == TYPTYPE_PSEUDO)
+		return NULL;
+	if (OidIsValid(function))
+		callee = function_callee(function);
+	collation = collation_of_cast(exprType(node), argument);
+	object = MAKE(CLASS_CAST, object, TYPE_OF(node), collation_of(collation),
+				  callee.schema, collation_of(exprInputCollation(node)),
+				  callee.is_builtin, callee.is_immutable, callee.name,
+				  TRUTH(form == COERCE_IMPLICIT_CAST), TRUTH(is_relabel));
+	return collate(object, node, collation);
+}
+
+/* Is a function call written as a cast, and is one argument all it needs? */
+static bool
+is_cast(FuncExpr *expression)
+{
+	return expression->funcformat == COERCE_EXPLICIT_CAST ||
+		expression->funcformat == COERCE_IMPLICIT_CAST;
+}
+
+static PyObject *
+build_function(Builder *builder, FuncExpr *expression)
+{
+	PyObject *arguments;
+	Callee callee;
+
+	if (expression->funcretset)
+		return NULL;
+	if (is_cast(expression))
+		return build_cast(builder, (Node *) expression,
+						  linitial(expression->args), expression->funcid,
+						  expression->funcformat, false, true);
+	arguments = build_list(builder, expression->args);
+	if (arguments == NULL)
+		return NULL;
+	callee = function_callee(expression->funcid);
+	return MAKE(CLASS_FUNCTION_CALL, callee.name, arguments,
+				TYPE_OF(expression), COLLATION_OF(expression), callee.schema,
+				collation_of(expression->inputcollid), callee.is_builtin,
+				callee.is_immutable, TRUTH(expression->funcvariadic));
+}
+
+/* COLLATE has become one of these too, when the type stays what it is. */
+static PyObject *
+build_relabel(Builder *builder, RelabelType *relabel)
+{
+	Node *argument = (Node *) relabel->arg;
+	PyObject *object;
+
+	if (relabel->resulttype != exprType(argument) ||
+		relabel->resulttypmod != exprTypmod(argument))
+		return build_cast(builder, (Node *) relabel, argument, InvalidOid,
+						  relabel->relabelformat, true, true);
+	object = build(builder, argument);
+	return object != NULL
+		? collate(object, (Node *) relabel, exprCollation(argument))
+		: NULL;
+}
+
+/* A cast through the text forms of two types. */
+static PyObject *
+build_cast_by_text(Builder *builder, CoerceViaIO *cast)
+{
+	/* Text forms of dates, floats and more depend on settings. */
+	return build_cast(builder, (Node *) cast, (Node *) cast->arg, InvalidOid,
+					  cast->coerceformat, false,
+					  !contain_mutable_functions((Node *) cast));
+}
+
+static PyObject *
+build_cast_of_array(Builder *builder, ArrayCoerceExpr *cast)
+{
+	Node *element = (Node *) cast->elemexpr;
+
+	return build_cast(builder, (Node *) cast, (Node *) cast->arg,
+					  IsA(element, FuncExpr) ? ((FuncExpr *) element)->funcid
+											 : InvalidOid,
+					  cast->coerceformat, IsA(element, RelabelType),
+					  !contain_mutable_functions((Node *) cast));
+}
+
+static PyObject *
+build_cast_to_domain(Builder *builder, CoerceToDomain *cast)
+{
+	return build_cast(builder, (Node *) cast, (Node *) cast->arg, InvalidOid,
+					  cast->coercionformat, false,
+					  !contain_mutable_functions((Node *) cast));
+}
+
+/* What is made of arguments alone. */
+static PyObject *
+build_arguments(Builder *builder, ExpressionClass class, Node *node, List *args)
+{
+	PyObject *arguments = build_list(builder, args);
+
+	return arguments != NULL
+		? MAKE(class, arguments, TYPE_OF(node), COLLATION_OF(node))
+		: NULL;
+}
+
+static PyObject *
+build_not(Builder *builder, BoolExpr *expression)
+{
+	PyObject *argument = build(builder, linitial(expression->args));
+
+	return argument != NULL
+		? MAKE(CLASS_NOT, argument, TYPE_OF(expression), Py_None)
+		: NULL;
+}
+
+static PyObject *
+build_logic(Builder *builder, BoolExpr *expression)
+{
+	if (expression->boolop == NOT_EXPR)
+		return build_not(builder, expression);
+	return build_arguments(builder,
+						   expression->boolop == AND_EXPR ? CLASS_AND
+														  : CLASS_OR,
+						   (Node *) expression, expression->args);
+}
+
+static PyObject *
+build_null_test(Builder *builder, NullTest *test)
+{
+	PyObject *argument = build(builder, (Node *) test->arg);
+
+	return argument != NULL
+		? MAKE(CLASS_IS_NULL, argument,
+			   TRUTH(test->nulltesttype == IS_NOT_NULL), TRUTH(test->argisrow),
+			   TYPE_OF(test), Py_None)
+		: NULL;
+}
+
+static PyObject *
+build_boolean_test(Builder *builder, BooleanTest *test)
+{
+	PyObject *argument = build(builder, (Node *) test->arg);
+	BoolTestType type = test->booltesttype;
+	PyObject *value = Py_None;
+
+	if (argument == NULL)
+		return NULL;
+	if (type == IS_TRUE || type == IS_NOT_TRUE)
+		value = Py_True;
+	else if (type == IS_FALSE || type == IS_NOT_FALSE)
+		value = Py_False;
+	return MAKE(CLASS_IS_BOOLEAN, argument, value,
+				TRUTH(type == IS_NOT_TRUE || type == IS_NOT_FALSE ||
+					  type == IS_NOT_UNKNOWN),
+				TYPE_OF(test), Py_None);
+}
+
+/* The pairs of condition and result; NULL if one has no form. */
+static PyObject *
+build_whens(Builder *builder, List *whens)
+{
+	PyObject *pairs = reference_own(PyTuple_New(list_length(whens)));
+	ListCell *cell;
+
+	foreach (cell, whens)
+	{
+		CaseWhen *when = lfirst_node(CaseWhen, cell);
+		PyObject *condition = build(builder, (Node *) when->expr);
+		PyObject *result = condition != NULL
+			? build(builder, (Node *) when->result)
+			: NULL;
+		PyObject *pair;
+
+		if (result == NULL)
+			return NULL;
+		pair = reference_own(PyTuple_Pack(2, condition, result));
+		PyTuple_SET_ITEM(pairs, foreach_current_index(cell), Py_NewRef(pair));
+	}
+	return pairs;
+}
+
+static PyObject *
+build_case(Builder *builder, CaseExpr *expression)
+{
+	Builder inner = *builder;
+	PyObject *whens;
+	PyObject *otherwise;
+
+	inner.case_argument = NULL;
+	if (expression->arg != NULL)
+	{
+		inner.case_argument = build(builder, (Node *) expression->arg);
+		if (inner.case_argument == NULL)
+			return NULL;
+	}
+	whens = build_whens(&inner, expression->args);
+	otherwise = whens != NULL ? build(&inner, (Node *) expression->defresult)
+							  : NULL;
+	return otherwise != NULL
+		? MAKE(CLASS_CASE, whens, otherwise, TYPE_OF(expression),
+			   COLLATION_OF(expression))
+		: NULL;
+}
+
+static PyObject *
+build_min_max(Builder *builder, MinMaxExpr *expression)
+{
+	PyObject *arguments = build_list(builder, expression->args);
+
+	return arguments != NULL
+		? MAKE(CLASS_MIN_MAX,
+			   python_string(expression->op == IS_GREATEST ? "GREATEST"
+														   : "LEAST"),
+			   arguments, TYPE_OF(expression), COLLATION_OF(expression),
+			   collation_of(expression->inputcollid))
+		: NULL;
+}
+
+static PyObject *
+build_array(Builder *builder, ArrayExpr *expression)
+{
+	PyObject *elements = build_list(builder, expression->elements);
+
+	return elements != NULL
+		? MAKE(CLASS_ARRAY, elements, TRUTH(expression->multidims),
+			   TYPE_OF(expression), COLLATION_OF(expression))
+		: NULL;
+}
+
+static PyObject *
+build_subscript(Builder *builder, SubscriptingRef *reference)
+{
+	PyObject *container;
+	PyObject *upper;
+	PyObject *lower;
+
+	if (reference->refassgnexpr != NULL)
+		return NULL;
+	container = build(builder, (Node *) reference->refexpr);
+	upper = container != NULL ? build_list(builder, reference->refupperindexpr)
+							  : NULL;
+	lower = upper != NULL ? build_list(builder, reference->reflowerindexpr)
+						  : NULL;
+	return lower != NULL ? MAKE(CLASS_SUBSCRIPT, container, upper, lower,
+								TYPE_OF(reference), COLLATION_OF(reference))
+						 : NULL;
+}
+
+/* The name of a field of a composite, owned. */
+static PyObject *
+field_name(FieldSelect *select)
+{
+	Node *argument = (Node *) select->arg;
+	TupleDesc tupdesc = lookup_rowtype_tupdesc_domain(exprType(argument),
+													  exprTypmod(argument),
+													  false);
+	char *name = pstrdup(NameStr(TupleDescAttr(tupdesc, select->fieldnum - 1)
+									 ->attname));
+
+	ReleaseTupleDesc(tupdesc);
+	return python_string(name);
+}
+
+static PyObject *
+build_field(Builder *builder, FieldSelect *select)
+{
+	PyObject *argument = build(builder, (Node *) select->arg);
+
+	if (argument == NULL || exprType((Node *) select->arg) == RECORDOID)
+		return NULL;
+	return MAKE(CLASS_FIELD, argument, field_name(select), TYPE_OF(select),
+				COLLATION_OF(select));
+}
+
+/* What an expression becomes, owned; NULL if it has no form. */
+static PyObject *
+build(Builder *builder, Node *node)
+{
+	check_stack_depth();
+	switch (nodeTag(node))
+	{
+		case T_Var:
+			return build_column(builder, (Var *) node);
+		case T_Const:
+			return build_constant(builder, (Const *) node);
+		case T_Param:
+			return build_parameter(builder, (Param *) node);
+		case T_OpExpr:
+			return build_operator(builder, (OpExpr *) node);
+		case T_DistinctExpr:
+			return build_comparison(builder, CLASS_IS_DISTINCT_FROM,
+									(OpExpr *) node);
+		case T_NullIfExpr:
+			return build_comparison(builder, CLASS_NULL_IF, (OpExpr *) node);
+		case T_ScalarArrayOpExpr:
+			return build_array_comparison(builder, (ScalarArrayOpExpr *) node);
+		case T_RowCompareExpr:
+			return build_row_comparison(builder, (RowCompareExpr *) node);
+		case T_FuncExpr:
+			return build_function(builder, (FuncExpr *) node);
+		case T_RelabelType:
+			return build_relabel(builder, (RelabelType *) node);
+		case T_CoerceViaIO:
+			return build_cast_by_text(builder, (CoerceViaIO *) node);
+		case T_ArrayCoerceExpr:
+			return build_cast_of_array(builder, (ArrayCoerceExpr *) node);
+		case T_CoerceToDomain:
+			return build_cast_to_domain(builder, (CoerceToDomain *) node);
+		case T_BoolExpr:
+			return build_logic(builder, (BoolExpr *) node);
+		case T_NullTest:
+			return build_null_test(builder, (NullTest *) node);
+		case T_BooleanTest:
+			return build_boolean_test(builder, (BooleanTest *) node);
+		case T_CaseExpr:
+			return build_case(builder, (CaseExpr *) node);
+		case T_CaseTestExpr:
+			return builder->case_argument;
+		case T_CoalesceExpr:
+			return build_arguments(builder, CLASS_COALESCE, node,
+								   ((CoalesceExpr *) node)->args);
+		case T_MinMaxExpr:
+			return build_min_max(builder, (MinMaxExpr *) node);
+		case T_ArrayExpr:
+			return build_array(builder, (ArrayExpr *) node);
+		case T_RowExpr:
+			return build_arguments(builder, CLASS_ROW, node,
+								   ((RowExpr *) node)->args);
+		case T_SubscriptingRef:
+			return build_subscript(builder, (SubscriptingRef *) node);
+		case T_FieldSelect:
+			return build_field(builder, (FieldSelect *) node);
+		default:
+			return NULL;
+	}
+}
+
+/*
+ * The expression, out of operands_extract(), as an object of
+ * multicorn.expressions about the columns of tupdesc; owned by
+ * CurrentMemoryContext. NULL if it cannot be represented exactly. Operands are
+ * UNBOUND Constants. Reads catalogs; may throw.
+ */
+PyObject *
+expression_to_python(Node *expression, TupleDesc tupdesc)
+{
+	Builder builder = {.tupdesc = tupdesc};
+
+	return build(&builder, expression);
+}
+
+/*
+ * The expression with values filled in, owned: a list of pairs of a value and
+ * its text, by the operand's index.
+ */
+PyObject *
+expression_bind(PyObject *expression, PyObject *values)
+{
+	static PyObject *bind = NULL;
+	PyObject *arguments[] = {expression, values};
+
+	if (bind == NULL)
+		bind = interpreter_import("multicorn.expressions", "bind");
+	return reference_own(python_call(bind, arguments, 2, NULL));
+}

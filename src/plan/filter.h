@@ -1,0 +1,12 @@
+/*
+ * filter.h
+ *	  The conditions that a wrapper enforces itself: see filter.c.
+ */
+#ifndef MULTICORN_FILTER_H
+#define MULTICORN_FILTER_H
+
+#include "plan/relation.h"
+
+extern List *filters_ask(RelOptInfo *rel, List *restrictions);
+
+#endif /* MULTICORN_FILTER_H */

@@ -1,0 +1,25 @@
+/*
+ * key.h
+ *	  The columns by which a wrapper finds rows cheaply: see key.c.
+ */
+#ifndef MULTICORN_KEY_H
+#define MULTICORN_KEY_H
+
+#include "embed/call.h"
+#include "plan/relation.h"
+
+/* What a list of restrictions says about a scan by a key. */
+typedef struct KeyEstimate
+{
+	double fetched; /* rows that the key yields */
+	List *used;		/* RestrictInfos that bind its columns */
+} KeyEstimate;
+
+extern List *keys_ask(RelationState *state, CallSite *site);
+extern void keys_limit_size(PlannerInfo *root, RelOptInfo *rel);
+extern bool keys_estimate(PlannerInfo *root, RelOptInfo *rel,
+						  List *restrictions, KeyEstimate *estimate);
+extern bool keys_rows_of(RelOptInfo *rel, AttrNumber column, double *rows);
+extern List *keys_parameters(PlannerInfo *root, RelOptInfo *rel);
+
+#endif /* MULTICORN_KEY_H */

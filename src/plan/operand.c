@@ -1,0 +1,158 @@
+/*
+ * operand.c
+ *	  Operands: the parts of a condition that are the same for all rows of a
+ *	  scan, but not known before it begins. A plan keeps them in fdw_exprs,
+ *	  where PostgreSQL finds its parameters; what refers to them is data.
+ */
+#include "plan/operand.h"
+
+#include "catalog/pg_type.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
+#include "optimizer/optimizer.h"
+
+/* What is at hand while operands are taken out of an expression. */
+typedef struct ExtractContext
+{
+	Index relid; /* whose columns make the difference */
+	List **operands;
+	bool guarded; /* below a CASE or COALESCE, which may never evaluate this */
+} ExtractContext;
+
+/* The index of an expression among the operands, to which it is added if it is new. */
+int
+operand_index(Node *expression, List **operands)
+{
+	ListCell *cell;
+
+	foreach (cell, *operands)
+	{
+		if (equal(lfirst(cell), expression))
+			return foreach_current_index(cell);
+	}
+	*operands = lappend(*operands, expression);
+	return list_length(*operands) - 1;
+}
+
+/* What stands in an expression for an operand: a Param whose number is its index. */
+static Node *
+make_reference(Node *expression, List **operands)
+{
+	Param *reference = makeNode(Param);
+
+	reference->paramkind = PARAM_EXTERN;
+	reference->paramid = operand_index(expression, operands);
+	reference->paramtype = exprType(expression);
+	reference->paramtypmod = exprTypmod(expression);
+	reference->paramcollid = exprCollation(expression);
+	reference->location = -1;
+	return (Node *) reference;
+}
+
+/* Is this, in an expression out of operands_extract(), such a reference? */
+bool
+operand_is_reference(Node *node)
+{
+	return node != NULL && IsA(node, Param);
+}
+
+/* For the walker: does the expression depend on the row, or on what is around it? */
+static bool
+is_variable(Node *node, ExtractContext *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var))
+		return (Index) ((Var *) node)->varno == context->relid &&
+			((Var *) node)->varlevelsup == 0;
+	if (IsA(node, CaseTestExpr) || IsA(node, CoerceToDomainValue))
+		return true;
+	return expression_tree_walker(node, is_variable, context);
+}
+
+/* Can a part of an expression be an operand at all, being no mere list of parts? */
+static bool
+is_value(Node *node)
+{
+	switch (nodeTag(node))
+	{
+		case T_List:
+		case T_CaseWhen:
+		case T_TargetEntry:
+		case T_RestrictInfo:
+			return false;
+		default:
+			return true;
+	}
+}
+
+/* Is this what evaluates without an error, so that it does not need its guard? */
+static bool
+is_harmless(Node *node)
+{
+	while (IsA(node, RelabelType))
+		node = (Node *) ((RelabelType *) node)->arg;
+	return IsA(node, Param) || IsA(node, Var) || IsA(node, SQLValueFunction) ||
+		(IsA(node, FuncExpr) && ((FuncExpr *) node)->args == NIL);
+}
+
+/* Is this to be evaluated once, when the scan begins? */
+static bool
+is_operand(Node *node, ExtractContext *context)
+{
+	return is_value(node) && !IsA(node, Const) &&
+		(!context->guarded || is_harmless(node)) &&
+		!is_variable(node, context) && !contain_volatile_functions(node) &&
+		!contain_subplans(node);
+}
+
+static Node *
+extract(Node *node, ExtractContext *context)
+{
+	bool guarded = context->guarded;
+	Node *result;
+
+	if (node == NULL)
+		return NULL;
+	if (is_operand(node, context))
+		return make_reference(node, context->operands);
+	if (IsA(node, CaseExpr) || IsA(node, CoalesceExpr))
+		context->guarded = true;
+	result = expression_tree_mutator(node, extract, context);
+	context->guarded = guarded;
+	return result;
+}
+
+/*
+ * A copy of an expression in which references stand for what does not depend
+ * on rows of relid; those operands are added to *operands. Every other
+ * variable left in it is a column of relid.
+ */
+Node *
+operands_extract(Node *expression, Index relid, List **operands)
+{
+	ExtractContext context = {.relid = relid, .operands = operands};
+
+	return extract(expression, &context);
+}
+
+static bool
+collect_references(Node *node, Bitmapset **found)
+{
+	if (node == NULL)
+		return false;
+	if (operand_is_reference(node))
+		*found = bms_add_member(*found, ((Param *) node)->paramid);
+	return expression_tree_walker(node, collect_references, found);
+}
+
+/* The indexes of the operands that an expression out of operands_extract() refers to. */
+Bitmapset *
+operands_referenced(Node *expression)
+{
+	Bitmapset *found = NULL;
+
+	collect_references(expression, &found);
+	return found;
+}
