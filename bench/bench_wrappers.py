@@ -5,12 +5,12 @@ The heap table and the PL/Python functions of setup.sql hold and yield the very 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from multicorn import ForeignDataWrapper, Qual
+from multicorn import ForeignDataWrapper, Qual, SortKey
 
 FIRST_MOMENT = datetime(2024, 1, 1)
 
@@ -63,3 +63,55 @@ class Wide(_Rows):
             for i in range(start, start + 100):
                 even = i % 2 == 0
                 yield (i, i * 1000003, i * 0.5, even, "some text", moment, day, amount, blob, None)
+
+
+class Planned(ForeignDataWrapper):
+    """A table without rows that answers whatever the planner asks, as a wrapper of some care would.
+
+    Only planning is measured.
+    """
+
+    def get_rel_size(self, quals: list[Qual], columns: list[str]) -> tuple[int, int]:
+        """Expect fewer rows with each condition."""
+        return 1_000_000 >> (2 * len(quals)), 8 * len(columns)
+
+    def get_path_keys(self) -> list[tuple[tuple[str, ...], int]]:
+        """Find rows by two keys."""
+        return [(("a",), 1), (("b", "g"), 10)]
+
+    def can_sort(self, sortkeys: list[SortKey]) -> list[SortKey]:
+        """Deliver every order in which text is compared by code points."""
+        return [key for key in sortkeys if key.collate in (None, "C")]
+
+    def can_limit(self, limit: Any, offset: Any) -> bool:
+        """Apply both."""
+        return True
+
+    def can_filter(self, filters: list[Any]) -> list[Any]:
+        """Enforce what means the same everywhere."""
+        return [one for one in filters if one.is_builtin and one.is_immutable]
+
+    def explain(self, quals: list[Qual], columns: list[str], **keywords: Any) -> Iterable[str]:
+        """Say what would be asked for."""
+        return [f"{len(quals)} conditions, {len(columns)} columns"]
+
+    def execute(self, quals: list[Qual], columns: list[str], **keywords: Any) -> list[Any]:
+        """Return no rows."""
+        return []
+
+
+class Lookup(ForeignDataWrapper):
+    """Very many rows, of which one is found by its id at once."""
+
+    def get_rel_size(self, quals: list[Qual], columns: list[str]) -> tuple[int, int]:
+        """Make everything but a lookup look expensive."""
+        return (1 if quals else 1_000_000_000), 12
+
+    def get_path_keys(self) -> list[tuple[tuple[str, ...], int]]:
+        """Say what is quick."""
+        return [(("id",), 1)]
+
+    def execute(self, quals: list[Qual], columns: list[str]) -> list[tuple[Any, ...]]:
+        """Return the row that is asked for."""
+        (qual,) = quals
+        return [(qual.value, qual.value * 0.5)]

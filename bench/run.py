@@ -21,11 +21,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from typing import Any, cast
 
 import psycopg
 
+from bench_wrappers import Lookup
 from harness import Cluster, ClusterError, Stage
 from harness.stage import StageError
+from multicorn import Qual
 
 HERE = Path(__file__).resolve().parent
 DEFAULT_OUTPUT = HERE.parent / ".cache" / "bench.md"
@@ -43,6 +46,15 @@ SERVER_SETTINGS = {
     "work_mem": "256MB",
 }
 
+# The planner is asked for a query in which it has to ask a wrapper everything.
+PLANNED_QUERY = (
+    "SELECT a, e, f FROM {} WHERE a > 10 AND b = 7 AND c < 5.5 AND e LIKE 'some%'"
+    " AND g >= '2024-01-01' ORDER BY a LIMIT 10"
+)
+PLANNED, REMOTE = "wrapper with every hook", "postgres_fdw"
+
+LOOKUP_QUERY = "FROM generate_series(1, {}) AS g (i) JOIN lookup_tuples AS t ON t.id = g.i"
+
 HEAP, TUPLES, DICTS = "heap table", "generator of tuples", "generator of dicts"
 
 
@@ -58,6 +70,8 @@ class Size:
         rows: Rows of the tables with three columns.
         wide_rows: Rows of the tables with ten columns.
         cursor_rows: Rows read through a cursor, while the backend's memory is watched.
+        lookups: Inner scans of a nested loop.
+        plans: How often a query is planned.
         rounds: How often each competitor takes its turn.
         seconds: How long pgbench runs in each turn; its first second does not count.
     """
@@ -65,11 +79,21 @@ class Size:
     rows: int = 1_000_000
     wide_rows: int = 300_000
     cursor_rows: int = 10_000_000
+    lookups: int = 100_000
+    plans: int = 500
     rounds: int = 5
     seconds: int = 4
 
 
-QUICK = Size(rows=20_000, wide_rows=6_000, cursor_rows=200_000, rounds=1, seconds=2)
+QUICK = Size(
+    rows=20_000,
+    wide_rows=6_000,
+    cursor_rows=200_000,
+    lookups=20_000,
+    plans=20,
+    rounds=1,
+    seconds=2,
+)
 
 
 @dataclass(frozen=True)
@@ -204,21 +228,100 @@ def latency(cluster: Cluster, query: str, seconds: int) -> float:
     return 1_000_000 / median(map(float, rates[1:]))
 
 
-def measure_memory(cluster: Cluster, size: Size) -> float:
+def measure_planning(connection: psycopg.Connection, size: Size) -> dict[str, float]:
+    """Return the median time that PostgreSQL takes to plan a query, in microseconds.
+
+    The competitors take turns within one session, in which all that is cached has been cached.
+    """
+    queries = {
+        PLANNED: PLANNED_QUERY.format("wide_planned"),
+        REMOTE: PLANNED_QUERY.format("wide_remote"),
+    }
+    turns = [
+        [planning_time(connection, query) for query in queries.values()]
+        for _ in range(size.plans + 1)
+    ]
+    return dict(zip(queries, medians(turns[1:]), strict=True))
+
+
+def planning_time(connection: psycopg.Connection, query: str) -> float:
+    """Return how long PostgreSQL says that it has planned a query, in microseconds."""
+    (explained,) = explain(connection, query)
+    return 1000 * float(explained["Planning Time"])
+
+
+def explain(connection: psycopg.Connection, query: str) -> list[dict[str, Any]]:
+    """Return what EXPLAIN says of a query."""
+    command = f"EXPLAIN (SUMMARY, FORMAT json) {query}"
+    row = connection.execute(command.encode()).fetchone()
+    return cast("list[dict[str, Any]]", row[0] if row else [])
+
+
+@dataclass(frozen=True)
+class Lookups:
+    """A nested loop whose inner side is a foreign scan: microseconds of each, and memory in MB."""
+
+    all: float
+    python: float
+    growth: float
+
+
+def measure_lookups(cluster: Cluster, connection: psycopg.Connection, size: Size) -> Lookups:
+    """Measure a nested loop, what Python alone needs for it, and how a backend's memory grows."""
+    query = LOOKUP_QUERY.format(size.lookups)
+    with_sum = f"SELECT count(*), sum(t.val) {query}"
+    connection.execute("SET enable_memoize = off")
+    (explained,) = explain(connection, with_sum)
+    (join,) = explained["Plan"]["Plans"]
+    if join["Node Type"] != "Nested Loop" or join["Plans"][1]["Node Type"] != "Foreign Scan":
+        raise BenchError(f"This is no nested loop with a foreign scan inside: {explained}")
+    expected = str((size.lookups, size.lookups * (size.lookups + 1) * 0.25))
+    turns = []
+    for _ in range(size.rounds):
+        elapsed, answer = time_query(connection, with_sum)
+        if answer != expected:
+            raise BenchError(f"The nested loop gave {answer} instead of {expected}")
+        turns.append([elapsed, time_plain_lookups(size.lookups)])
+    everything, plain = (1000 * time / size.lookups for time in medians(turns))
+    growth = memory_growth(
+        cluster, f"SELECT t.* {query}", size.lookups, size.lookups // 10, "SET enable_memoize = off"
+    )
+    return Lookups(everything, plain, growth)
+
+
+def time_plain_lookups(count: int) -> float:
+    """Return how long this Python takes for the same calls of the wrapper, in milliseconds.
+
+    The arguments are there already: to make them is not the wrapper's part.
+    """
+    execute = Lookup({}, {}).execute
+    arguments = [([Qual("id", "=", i)], ["id", "val"]) for i in range(1, count + 1)]
+    start = perf_counter()
+    for quals, columns in arguments:
+        for _ in execute(quals, columns):
+            pass
+    return (perf_counter() - start) * 1000
+
+
+def memory_growth(
+    cluster: Cluster, query: str, rows: int, fetched_at_once: int, *settings: str
+) -> float:
     """Return by how much a backend's own memory grows while a cursor is read, in MB.
 
     What it has after the first fetch, when Python runs, is compared with the most it ever has.
     """
     with psycopg.connect(cluster.dsn) as connection:
         pid = connection.info.backend_pid
-        connection.execute("DECLARE c NO SCROLL CURSOR FOR SELECT * FROM cursor_tuples")
+        for command in (*settings, f"DECLARE c NO SCROLL CURSOR FOR {query}"):
+            connection.execute(command.encode())
         seen = 0
         sizes = []
-        while fetched := connection.execute(f"FETCH {FETCHED_AT_ONCE} FROM c").rowcount:
+        fetch = f"FETCH {fetched_at_once} FROM c".encode()
+        while fetched := connection.execute(fetch).rowcount:
             seen += fetched
             sizes.append(private_memory(pid))
-    if seen != size.cursor_rows:
-        raise BenchError(f"The cursor gave {seen} rows instead of {size.cursor_rows}")
+    if seen != rows:
+        raise BenchError(f"The cursor gave {seen} rows instead of {rows}")
     return (max(sizes) - sizes[0]) / MEGABYTE
 
 
@@ -256,17 +359,34 @@ class Table:
         return "| " + " | ".join(padded) + " |"
 
 
-def bars(times: Sequence[Sequence[float]], latencies: dict[str, float], growth: float) -> Table:
+@dataclass(frozen=True)
+class Measured:
+    """What was measured: the contests in milliseconds, memory in MB, the rest in microseconds."""
+
+    times: list[list[float]]
+    latencies: dict[str, float]
+    planning: dict[str, float]
+    lookups: Lookups
+    growth: float
+
+
+def bars(measured: Measured) -> Table:
     """Return the table of what was to be reached."""
-    narrow, _, wide, count = times
-    nothing, _, one = latencies.values()
+    narrow, _, wide, count = measured.times
+    nothing, _, one = measured.latencies.values()
+    lookups = measured.lookups
     results = [
         Result("generator of tuples", 2.0, narrow[1] / narrow[0], "x heap"),
         Result("generator of dicts", 2.6, narrow[2] / narrow[0], "x heap"),
         Result("ten columns", 3.5, wide[1] / wide[0], "x heap"),
         Result("count(*) on the tuples", 0.5, count[1] / narrow[1], "x tuples"),
         Result("one row, prepared", 1.3, one / nothing, "x SELECT 1"),
-        Result("growth of memory over a cursor", 5, growth, "MB"),
+        Result(
+            "planning", 1.5, measured.planning[PLANNED] / measured.planning[REMOTE], f"x {REMOTE}"
+        ),
+        Result("inner scan of a nested loop", 6, lookups.all - lookups.python, "us beyond Python"),
+        Result("growth of memory over a cursor", 5, measured.growth, "MB"),
+        Result("growth of memory over a nested loop", 1, lookups.growth, "MB"),
     ]
     return Table(
         "Bars",
@@ -295,6 +415,30 @@ def latency_table(latencies: dict[str, float]) -> Table:
         for name, us in latencies.items()
     ]
     return Table("One row, prepared, pgbench", ["query", "us", "us more", "x SELECT 1"], rows)
+
+
+def planning_table(planning: dict[str, float]) -> Table:
+    """Return the table of the planned query."""
+    rows = [[name, f"{us:.1f}", f"{us / planning[REMOTE]:.2f}"] for name, us in planning.items()]
+    return Table(
+        "Planning a query with five conditions, ORDER BY and LIMIT",
+        ["competitor", "us", f"x {REMOTE}"],
+        rows,
+    )
+
+
+def lookups_table(lookups: Lookups, size: Size) -> Table:
+    """Return the table of the nested loop."""
+    parts = {
+        "in all": lookups.all,
+        "the same calls in plain Python": lookups.python,
+        "the rest": lookups.all - lookups.python,
+    }
+    return Table(
+        f"Nested loop of {size.lookups:,} foreign scans",
+        ["each", "us"],
+        [[name, f"{us:.2f}"] for name, us in parts.items()],
+    )
 
 
 def describe(cluster: Cluster, size: Size) -> str:
@@ -338,12 +482,17 @@ def measure(cluster: Cluster, size: Size) -> str:
         for contest in queries:
             print(f"Measuring {contest.title}", flush=True)
             times.append(measure_contest(connection, contest, size.rounds))
+        print("Measuring planning and a nested loop", flush=True)
+        planning = measure_planning(connection, size)
+        lookups = measure_lookups(cluster, connection, size)
     print("Measuring prepared queries and memory\n", flush=True)
     latencies = measure_latency(cluster, size)
-    growth = measure_memory(cluster, size)
-    tables = [bars(times, latencies, growth)]
+    growth = memory_growth(
+        cluster, "SELECT * FROM cursor_tuples", size.cursor_rows, FETCHED_AT_ONCE
+    )
+    tables = [bars(Measured(times, latencies, planning, lookups, growth))]
     tables += [times_table(*pair) for pair in zip(queries, times, strict=True)]
-    tables.append(latency_table(latencies))
+    tables += [latency_table(latencies), planning_table(planning), lookups_table(lookups, size)]
     return "\n".join([describe(cluster, size), *(table.markdown() for table in tables)])
 
 

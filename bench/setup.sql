@@ -99,5 +99,14 @@ CREATE FOREIGN TABLE one_tuple (id int, name text, val float8)
 CREATE FOREIGN TABLE cursor_tuples (id int, name text, val float8)
     SERVER python OPTIONS (wrapper 'bench_wrappers.Tuples', rows :'cursor_rows');
 
+-- A query to be planned, and a table of which rows are looked up
+
+CREATE FOREIGN TABLE wide_planned (a int, b bigint, c float8, d bool, e text, f timestamp, g date,
+                                   h numeric, i bytea, j int)
+    SERVER python OPTIONS (wrapper 'bench_wrappers.Planned');
+
+CREATE FOREIGN TABLE lookup_tuples (id int, val float8)
+    SERVER python OPTIONS (wrapper 'bench_wrappers.Lookup');
+
 VACUUM ANALYZE;
 CHECKPOINT;

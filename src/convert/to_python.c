@@ -18,6 +18,7 @@
 #include "utils/float.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/numeric.h"
 #include "utils/uuid.h"
 
@@ -179,27 +180,60 @@ scalar_to_python(Oid type)
 	return datetime_to_python(type);
 }
 
-/*
- * A converter out of a type, in CurrentMemoryContext. as_text gives the type's
- * text form instead of Python values. Reads catalogs; may throw.
- */
-ToPython *
-to_python_create(Oid type, bool as_text)
+/* A converter by a function, or by one that is chosen for containers, or by text. */
+static ToPython *
+make_converter(Oid type, ToPythonFunction convert)
 {
 	ToPython *self = palloc0(sizeof(ToPython));
 	Oid output;
 	bool is_varlena;
 
-	self->type = getBaseType(type);
+	self->type = type;
+	self->convert = convert;
 	self->context = CurrentMemoryContext;
-	getTypeOutputInfo(self->type, &output, &is_varlena);
-	fmgr_info(output, &self->output);
-
-	self->convert = as_text ? text_form_to_python
-							: scalar_to_python(self->type);
+	getTypeOutputInfo(type, &output, &is_varlena);
+	fmgr_info_cxt(output, &self->output, CurrentMemoryContext);
 	if (self->convert == NULL && !container_to_python(self))
 		self->convert = text_form_to_python;
 	return self;
+}
+
+/* Room for the types that have a direct way out. */
+#define MOST_SHARED_CONVERTERS 32
+
+/* The converter out of a scalar type, which is the same in all places: made once. */
+static ToPython *
+shared_converter(Oid type, ToPythonFunction convert)
+{
+	static ToPython *made[MOST_SHARED_CONVERTERS];
+	MemoryContext old;
+	int i;
+
+	for (i = 0; i < (int) lengthof(made) && made[i] != NULL; i++)
+	{
+		if (made[i]->type == type)
+			return made[i];
+	}
+	Assert(i < (int) lengthof(made));
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	made[i] = make_converter(type, convert);
+	MemoryContextSwitchTo(old);
+	return made[i];
+}
+
+/*
+ * A converter out of a type, in CurrentMemoryContext or for ever. as_text gives
+ * the type's text form instead of Python values. Reads catalogs; may throw.
+ */
+ToPython *
+to_python_create(Oid type, bool as_text)
+{
+	Oid base = getBaseType(type);
+	ToPythonFunction convert = as_text ? text_form_to_python
+									   : scalar_to_python(base);
+
+	return convert != NULL && !as_text ? shared_converter(base, convert)
+									   : make_converter(base, convert);
 }
 
 /*

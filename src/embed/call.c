@@ -174,10 +174,35 @@ python_call_cleanup(PyObject *callable, PyObject *argument)
 	boundary_settle_cleanup();
 }
 
+/* An attribute that was looked up; NULL if there is none. Throws any other exception. */
+static PyObject *
+found_attribute(PyObject *attribute)
+{
+	if (attribute == NULL)
+	{
+		if (!PyErr_ExceptionMatches(PyExc_AttributeError))
+			python_throw();
+		PyErr_Clear();
+	}
+	return attribute;
+}
+
 /*
  * The attribute of object, a new reference, or NULL if it has none. Throws if
  * looking it up raises anything but AttributeError.
  */
+PyObject *
+python_attribute(PyObject *object, PyObject *name)
+{
+	PyObject *attribute;
+
+	python_enter();
+	attribute = PyObject_GetAttr(object, name);
+	python_leave();
+	return found_attribute(attribute);
+}
+
+/* The same by a name in C, for what is looked up once. */
 PyObject *
 python_method(PyObject *object, const char *name)
 {
@@ -186,11 +211,5 @@ python_method(PyObject *object, const char *name)
 	python_enter();
 	method = PyObject_GetAttrString(object, name);
 	python_leave();
-	if (method == NULL)
-	{
-		if (!PyErr_ExceptionMatches(PyExc_AttributeError))
-			python_throw();
-		PyErr_Clear();
-	}
-	return method;
+	return found_attribute(method);
 }

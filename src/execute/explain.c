@@ -141,13 +141,12 @@ show_counters(const ScanCounters *counters, ExplainState *es)
 						 INSTR_TIME_GET_MILLISEC(counters->converting), 3, es);
 }
 
-/* Shows a scan that may not have begun: execute() is not called. */
-void
-multicornExplainForeignScan(ForeignScanState *node, ExplainState *es)
+/* Shows what the wrapper does in a scan, and what it is told and says itself. */
+static void
+show_scan(ForeignScanState *node, ExplainState *es)
 {
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	TupleDesc tupdesc = node->ss.ss_ScanTupleSlot->tts_tupleDescriptor;
-	MulticornScan *running = node->fdw_state;
 	MulticornScan *scan = palloc0(sizeof(MulticornScan));
 	Instance *instance =
 		instance_hold(RelationGetRelid(node->ss.ss_currentRelation),
@@ -171,7 +170,25 @@ multicornExplainForeignScan(ForeignScanState *node, ExplainState *es)
 		if (explain != NULL)
 			show_lines(explain, &arguments, es);
 	}
+	call_site_pop(&site);
+}
+
+/* Shows a scan that may not have begun: execute() is not called. */
+void
+multicornExplainForeignScan(ForeignScanState *node, ExplainState *es)
+{
+	MulticornScan *running = node->fdw_state;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "multicorn explain",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+
+	show_scan(node, es);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	/* What was made for this is released now, not when the next query is planned. */
+	python_enter();
+	python_leave();
 	if (es->analyze && running != NULL)
 		show_counters(&running->counters, es);
-	call_site_pop(&site);
 }

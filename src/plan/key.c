@@ -21,13 +21,6 @@
 /* More ways to parameterize a scan than these are not looked at. */
 #define MOST_PARAMETERIZATIONS 32
 
-/* Columns that together identify rows. */
-typedef struct Key
-{
-	Bitmapset *columns; /* attribute numbers */
-	double rows;		/* that one value of each yields */
-} Key;
-
 /* ---------- what the wrapper says ---------- */
 
 /* Throws for an answer of another shape than the contract's. */
@@ -127,9 +120,9 @@ keys_ask(RelationState *state, CallSite *site)
 	return keys;
 }
 
-/* How many rows one value of a column yields; false if no key is that column alone. */
-bool
-keys_rows_of(RelOptInfo *rel, AttrNumber column, double *rows)
+/* The key that is a column alone, or NULL. */
+Key *
+keys_of_column(RelOptInfo *rel, AttrNumber column)
 {
 	RelationState *state = rel->fdw_private;
 	ListCell *cell;
@@ -138,13 +131,11 @@ keys_rows_of(RelOptInfo *rel, AttrNumber column, double *rows)
 	{
 		Key *key = lfirst(cell);
 
-		if (!bms_is_member(column, key->columns) ||
-			bms_membership(key->columns) != BMS_SINGLETON)
-			continue;
-		*rows = key->rows;
-		return true;
+		if (bms_is_member(column, key->columns) &&
+			bms_membership(key->columns) == BMS_SINGLETON)
+			return key;
 	}
-	return false;
+	return NULL;
 }
 
 /* ---------- what binds the columns ---------- */

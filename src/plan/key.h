@@ -8,6 +8,14 @@
 #include "embed/call.h"
 #include "plan/relation.h"
 
+/* Columns that together identify rows. */
+typedef struct Key
+{
+	Bitmapset *columns;	  /* attribute numbers */
+	double rows;		  /* that one value of each yields */
+	HeapTuple statistics; /* what that tells of a single column, once made */
+} Key;
+
 /* What a list of restrictions says about a scan by a key. */
 typedef struct KeyEstimate
 {
@@ -19,7 +27,7 @@ extern List *keys_ask(RelationState *state, CallSite *site);
 extern void keys_limit_size(PlannerInfo *root, RelOptInfo *rel);
 extern bool keys_estimate(PlannerInfo *root, RelOptInfo *rel,
 						  List *restrictions, KeyEstimate *estimate);
-extern bool keys_rows_of(RelOptInfo *rel, AttrNumber column, double *rows);
+extern Key *keys_of_column(RelOptInfo *rel, AttrNumber column);
 extern List *keys_parameters(PlannerInfo *root, RelOptInfo *rel);
 
 #endif /* MULTICORN_KEY_H */

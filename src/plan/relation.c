@@ -181,8 +181,13 @@ number_from_python(PyObject *number, const char *what)
 static Cost
 startup_cost(Instance *instance)
 {
-	PyObject *cost = python_method(instance->object, "_startup_cost");
+	static PyObject *name = NULL;
+	PyObject *cost;
 
+	if (name == NULL)
+		name =
+			Py_NewRef(reference_own(PyUnicode_InternFromString("_startup_cost")));
+	cost = python_attribute(instance->object, name);
 	return cost != NULL
 		? number_from_python(reference_own(cost), "_startup_cost")
 		: DEFAULT_STARTUP_COST;
@@ -219,6 +224,33 @@ size_from_python(PyObject *size, double *rows, double *width)
 }
 
 /*
+ * The description of a restriction as a Qual, NIL if there is none: those of
+ * the table's own that need no operands are made but once.
+ */
+static List *
+describe_qual(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *restriction,
+			  List **operands)
+{
+	RelationState *state = rel->fdw_private;
+	int count = list_length(*operands);
+	List *description;
+	ListCell *cell;
+
+	foreach (cell, state->constant)
+	{
+		if (lfirst(cell) == restriction)
+			return list_nth(state->quals, foreach_current_index(cell));
+	}
+	description = qual_describe(root, rel, restriction, operands);
+	if (description != NIL && list_length(*operands) == count)
+	{
+		state->constant = lappend(state->constant, restriction);
+		state->quals = lappend(state->quals, description);
+	}
+	return description;
+}
+
+/*
  * Calls get_rel_size() with the conditions whose values are known, which are
  * noted in the state. Returns false if it has no estimate.
  */
@@ -237,7 +269,7 @@ ask_size(PlannerInfo *root, RelOptInfo *rel, RelationState *state,
 
 	foreach (cell, rel->baserestrictinfo)
 	{
-		List *description = qual_describe(root, rel, lfirst(cell), &operands);
+		List *description = describe_qual(root, rel, lfirst(cell), &operands);
 
 		if (description == NIL)
 			continue;
@@ -382,7 +414,7 @@ describe_quals(PlannerInfo *root, RelOptInfo *rel, List *restrictions,
 
 	foreach (cell, restrictions)
 	{
-		List *description = qual_describe(root, rel, lfirst(cell), operands);
+		List *description = describe_qual(root, rel, lfirst(cell), operands);
 
 		if (description != NIL)
 			quals = lappend(quals, description);

@@ -19,6 +19,8 @@ typedef struct RelationState
 	Cost startup_cost;
 	double fetched; /* rows that execute() sends, told what is in known */
 	List *known;	/* RestrictInfos that get_rel_size() was told of */
+	List *constant; /* RestrictInfos that are Quals without operands */
+	List *quals;	/* by the same index: their encoded descriptions */
 	List *keys;		/* Keys; see key.c */
 } RelationState;
 

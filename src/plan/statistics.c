@@ -14,6 +14,7 @@
 #include "plan/key.h"
 #include "plan/path.h"
 #include "plan/statistics.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/selfuncs.h"
 #include "utils/syscache.h"
@@ -38,25 +39,50 @@ relation_of(PlannerInfo *root, RangeTblEntry *entry)
 	return NULL;
 }
 
-/* A row of pg_statistic that tells of distinct values alone. */
+/* A row of pg_statistic that says nothing yet; made once. */
 static HeapTuple
-make_statistics(Oid table, AttrNumber column, double distinct)
+empty_statistics(void)
 {
-	TupleDesc tupdesc;
-	Relation catalog = table_open(StatisticRelationId, AccessShareLock);
+	static HeapTuple made = NULL;
 	Datum values[Natts_pg_statistic] = {0};
 	bool nulls[Natts_pg_statistic] = {0};
-	HeapTuple tuple;
+	Relation catalog;
+	MemoryContext old;
 
-	tupdesc = RelationGetDescr(catalog);
-	values[Anum_pg_statistic_starelid - 1] = ObjectIdGetDatum(table);
-	values[Anum_pg_statistic_staattnum - 1] = Int16GetDatum(column);
-	values[Anum_pg_statistic_stadistinct - 1] = Float4GetDatum((float4) distinct);
+	if (made != NULL)
+		return made;
 	for (int i = Anum_pg_statistic_stanumbers1 - 1; i < Natts_pg_statistic; i++)
 		nulls[i] = true;
-	tuple = heap_form_tuple(tupdesc, values, nulls);
+	catalog = table_open(StatisticRelationId, AccessShareLock);
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	made = heap_form_tuple(RelationGetDescr(catalog), values, nulls);
+	MemoryContextSwitchTo(old);
 	table_close(catalog, AccessShareLock);
-	return tuple;
+	return made;
+}
+
+/* What a key tells of its column; lasts as long as the relation is planned. */
+static HeapTuple
+statistics_of(Key *key)
+{
+	MemoryContext old;
+
+	if (key->statistics == NULL)
+	{
+		old = MemoryContextSwitchTo(GetMemoryChunkContext(key));
+		key->statistics = heap_copytuple(empty_statistics());
+		MemoryContextSwitchTo(old);
+		/* A negative number is a share of the rows. */
+		((Form_pg_statistic) GETSTRUCT(key->statistics))
+			->stadistinct = (float4) (-1 / key->rows);
+	}
+	return key->statistics;
+}
+
+/* For the planner: the statistics are not its own to free. */
+static void
+keep(HeapTuple tuple)
+{
 }
 
 /* For the planner: statistics of a column that a key says something about. */
@@ -65,20 +91,20 @@ find_statistics(PlannerInfo *root, RangeTblEntry *entry, AttrNumber column,
 				VariableStatData *variable)
 {
 	RelOptInfo *rel;
-	double rows;
+	Key *key;
 
 	if (next_hook != NULL && next_hook(root, entry, column, variable))
 		return true;
 	if (entry->relkind != RELKIND_FOREIGN_TABLE || column <= 0)
 		return false;
 	rel = relation_of(root, entry);
-	if (rel == NULL || !keys_rows_of(rel, column, &rows) ||
+	key = rel != NULL ? keys_of_column(rel, column) : NULL;
+	if (key == NULL ||
 		SearchSysCacheExists3(STATRELATTINH, ObjectIdGetDatum(entry->relid),
 							  Int16GetDatum(column), BoolGetDatum(entry->inh)))
 		return false;
-	/* A negative number is a share of the rows. */
-	variable->statsTuple = make_statistics(entry->relid, column, -1 / rows);
-	variable->freefunc = heap_freetuple;
+	variable->statsTuple = statistics_of(key);
+	variable->freefunc = keep;
 	return true;
 }
 
