@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, MutableMapping, Sequence
     from typing import Any, Final
 
+    from multicorn.expressions import Expression
+
 __all__ = [
     "ALL",
     "ANY",
@@ -435,7 +437,7 @@ class ForeignDataWrapper:
         """
         return False
 
-    def can_filter(self, filters: list[Any]) -> Sequence[Any]:
+    def can_filter(self, filters: list[Expression]) -> Sequence[Expression]:
         """Say which conditions `execute` enforces exactly as PostgreSQL would.
 
         Args:

@@ -33,6 +33,7 @@ from multicorn import (
 )
 from multicorn._describe import summary
 from multicorn._server import close, implements
+from multicorn.expressions import Expression
 
 __all__ = ["Table"]
 
@@ -90,7 +91,7 @@ class Table:
         sortkeys: Iterable[SortKey | str] = (),
         limit: int | None = None,
         offset: int | None = None,
-        filters: Sequence[Any] = (),
+        filters: Sequence[Expression] = (),
         recheck: bool = True,
     ) -> list[Row]:
         """Return the rows that a query would return.
@@ -155,7 +156,7 @@ class Table:
         sortkeys: Iterable[SortKey | str] = (),
         limit: int | None = None,
         offset: int | None = None,
-        filters: Sequence[Any] = (),
+        filters: Sequence[Expression] = (),
     ) -> Generator[Row]:
         """Yield the rows of one `execute`, one at a time and as they come.
 
@@ -269,7 +270,7 @@ class Table:
             raise AssertionError(f"can_sort returned {promised}, which do not lead {keys}")
         return promised
 
-    def _enforced_filters(self, filters: Sequence[Any]) -> list[Any]:
+    def _enforced_filters(self, filters: Sequence[Expression]) -> list[Any]:
         """Return the filters that the wrapper enforces."""
         can_filter = getattr(self.wrapper, "can_filter", None)
         if not filters or can_filter is None:

@@ -19,8 +19,17 @@ from multicorn import (
     SortKey,
     TransactionAwareForeignDataWrapper,
 )
+from multicorn.expressions import Column, Constant, DataType, OperatorCall
 from multicorn.testing import Table
 
+FILTER, OTHER_FILTER = (
+    OperatorCall(
+        name,
+        (Column("id", 1, DataType(23, "integer")), Constant(9, DataType(23, "integer"), text="9")),
+        DataType(16, "boolean"),
+    )
+    for name in ("<", ">")
+)
 COLUMNS: dict[str, str | ColumnDefinition] = {"id": "integer", "name": "text"}
 ROWS: list[dict[str, Any]] = [
     {"id": 1, "name": "one"},
@@ -174,7 +183,7 @@ def test_what_is_not_iterable() -> None:
 
 def test_keywords_only_when_they_carry_something() -> None:
     one = table()
-    one.select(limit=1, offset=0, sortkeys=["id"], filters=["f"])
+    one.select(limit=1, offset=0, sortkeys=["id"], filters=[FILTER])
     assert one.wrapper.calls[0] == ("execute", [], ["id", "name"], {})
 
 
@@ -198,8 +207,8 @@ def test_promises_are_passed() -> None:
         can_filter=lambda self, filters: filters,
     )
     one.wrapper.rows = ROWS[:2]
-    assert one.select(sortkeys=["id"], limit=2, offset=0, filters=["f"]) == ROWS[:2]
-    keywords = {"sortkeys": [SortKey("id", 1)], "limit": 2, "offset": 0, "filters": ["f"]}
+    assert one.select(sortkeys=["id"], limit=2, offset=0, filters=[FILTER]) == ROWS[:2]
+    keywords = {"sortkeys": [SortKey("id", 1)], "limit": 2, "offset": 0, "filters": [FILTER]}
     assert one.wrapper.calls[0][3] == keywords
 
 
@@ -207,7 +216,7 @@ def test_limit_is_not_passed_beyond_what_is_checked_here() -> None:
     one = table(can_limit=lambda self, limit, offset: True)
     assert one.select(quals=[("id", ">", 1)], limit=1) == [ROWS[1]]
     assert one.select(sortkeys=[SortKey("id", 0, True, True)], limit=1) == [ROWS[2]]
-    assert one.select(filters=["f"], limit=1) == [ROWS[0]]
+    assert one.select(filters=[FILTER], limit=1) == [ROWS[0]]
     assert [call[3] for call in one.wrapper.calls if call != "end_scan"] == [{}, {}, {}]
 
 
@@ -227,7 +236,7 @@ def test_broken_promises_are_found() -> None:
     with pytest.raises(AssertionError, match="do not lead"):
         table(can_sort=lambda self, keys: keys[::-1]).select(sortkeys=["id", "name"])
     with pytest.raises(AssertionError, match="not all of"):
-        table(can_filter=lambda self, filters: ["other"]).select(filters=["f"])
+        table(can_filter=lambda self, filters: [OTHER_FILTER]).select(filters=[FILTER])
 
 
 def test_promised_order_with_nulls_and_text() -> None:
@@ -325,7 +334,7 @@ def test_end_scan_after_an_error() -> None:
 
 def test_scan_passes_what_it_is_given() -> None:
     one = table()
-    rows = one.scan([("id", "=", 9)], ["id"], sortkeys=["id"], limit=7, filters=("f",))
+    rows = one.scan([("id", "=", 9)], ["id"], sortkeys=["id"], limit=7, filters=(FILTER,))
     assert one.wrapper.calls == []
     assert next(rows) == {"id": 1}
     rows.close()
@@ -334,7 +343,7 @@ def test_scan_passes_what_it_is_given() -> None:
             "execute",
             [Qual("id", "=", 9)],
             ["id"],
-            {"sortkeys": [SortKey("id", 1)], "limit": 7, "filters": ["f"]},
+            {"sortkeys": [SortKey("id", 1)], "limit": 7, "filters": [FILTER]},
         ),
         "end_scan",
     ]

@@ -42,8 +42,16 @@ class _Immutable:
         return type(self), self._values()
 
     def __repr__(self) -> str:
-        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._fields)
-        return f"{type(self).__name__}({fields})"
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._told())
+        return f"{type(self).__name__}({shown})"
+
+    def _told(self) -> Iterator[str]:
+        """Yield the fields that are not what the constructor makes of them by itself."""
+        defaults = type(self).__init__.__defaults__ or ()
+        first = len(self._fields) - len(defaults)
+        for position, name in enumerate(self._fields):
+            if position < first or getattr(self, name) != defaults[position - first]:
+                yield name
 
 
 class DataType(_Immutable):
@@ -79,6 +87,9 @@ class DataType(_Immutable):
         _set(self, "typmod", typmod)
         _set(self, "is_builtin", is_builtin)
         _set(self, "sql", name if sql is None else sql)
+
+    def _told(self) -> Iterator[str]:
+        return (name for name in super()._told() if name != "sql" or self.sql != self.name)
 
     def __str__(self) -> str:
         return self.name
