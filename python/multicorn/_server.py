@@ -114,7 +114,8 @@ def explain(
         text = "\n".join(str(item) for item in items)
     except Exception as error:
         text = " ".join(summary(error).splitlines())
-    return redact(text).splitlines()
+    # PostgreSQL's texts end at a NUL.
+    return redact(text).replace("\0", "\\x00").splitlines()
 
 
 def import_schema(cls: Any, *arguments: Any) -> list[tuple[Any, ...]]:

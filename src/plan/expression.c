@@ -178,16 +178,18 @@ static PyObject *
 make_data_type(NamedKey key)
 {
 	static const char catalog[] = "pg_catalog.";
-	char *sql = format_type_extended(key.oid, key.typmod,
-									 FORMAT_TYPE_TYPEMOD_GIVEN |
-										 FORMAT_TYPE_FORCE_QUALIFY);
-	bool is_catalog = strncmp(sql, catalog, sizeof(catalog) - 1) == 0;
+	char *qualified = format_type_extended(key.oid, key.typmod,
+										   FORMAT_TYPE_TYPEMOD_GIVEN |
+											   FORMAT_TYPE_FORCE_QUALIFY);
+	bool is_catalog = strncmp(qualified, catalog, sizeof(catalog) - 1) == 0;
 
 	return MAKE(CLASS_DATA_TYPE,
 				reference_own(PyLong_FromUnsignedLong(key.oid)),
-				python_string(is_catalog ? sql + sizeof(catalog) - 1 : sql),
+				python_string(is_catalog ? qualified + sizeof(catalog) - 1
+										 : qualified),
 				reference_own(PyLong_FromLong(key.typmod)),
-				TRUTH(key.oid < FirstGenbkiObjectId), python_string(sql));
+				TRUTH(key.oid < FirstGenbkiObjectId),
+				python_string(is_catalog ? qualified : ""));
 }
 
 /* The DataType of a type. */
@@ -224,7 +226,7 @@ collation_of(Oid collation)
 		: Py_None;
 }
 
-/* The two arguments that every class ends or goes on with. */
+/* The two fields that every expression begins with. */
 #define TYPE_OF(node) \
 	data_type(exprType((Node *) (node)), exprTypmod((Node *) (node)))
 #define COLLATION_OF(node) collation_of(exprCollation((Node *) (node)))
@@ -301,6 +303,12 @@ function_callee(Oid oid)
 	return callee_of(named_object((NamedKey) {PROCOID, oid, 0}, make_function));
 }
 
+/* The fields that every Call begins with. */
+#define CALL_OF(node, input_collation, callee) \
+	TYPE_OF(node), COLLATION_OF(node), (callee).schema, \
+		collation_of(input_collation), (callee).is_builtin, \
+		(callee).is_immutable
+
 /* ---------- builders ---------- */
 
 /* What is at hand while an expression is built. */
@@ -336,25 +344,41 @@ build_column(Builder *builder, Var *var)
 {
 	if (var->varattno <= 0 || var->varlevelsup != 0)
 		return NULL;
-	return MAKE(CLASS_COLUMN,
+	return MAKE(CLASS_COLUMN, TYPE_OF(var), COLLATION_OF(var),
 				python_string(NameStr(TupleDescAttr(builder->tupdesc,
 													var->varattno - 1)
 										  ->attname)),
-				reference_own(PyLong_FromLong(var->varattno)), TYPE_OF(var),
-				COLLATION_OF(var));
+				reference_own(PyLong_FromLong(var->varattno)));
+}
+
+static bool has_exact_text(Oid type);
+
+/* The same for a composite: all of its attributes. */
+static bool
+attributes_have_exact_text(Oid type)
+{
+	TupleDesc tupdesc = lookup_rowtype_tupdesc(type, -1);
+	bool result = true;
+
+	for (int i = 0; i < tupdesc->natts && result; i++)
+		result = TupleDescAttr(tupdesc, i)->attisdropped ||
+			has_exact_text(TupleDescAttr(tupdesc, i)->atttypid);
+	ReleaseTupleDesc(tupdesc);
+	return result;
 }
 
 /*
  * Has a type a text form that gives the same value wherever it is read? That of
  * money depends on a locale, that of regclass and its like on what there is in
- * the database, and pseudotypes have no input.
+ * the database, and pseudotypes have no input. Others are what they are made of.
  */
 static bool
 has_exact_text(Oid type)
 {
+	Oid base = getBaseType(type);
 	Oid element;
 
-	switch (type)
+	switch (base)
 	{
 		case CASHOID:
 		case REGPROCOID:
@@ -372,9 +396,20 @@ has_exact_text(Oid type)
 		default:
 			break;
 	}
-	element = get_element_type(type);
-	return get_typtype(type) != TYPTYPE_PSEUDO &&
-		(!OidIsValid(element) || has_exact_text(element));
+	switch (get_typtype(base))
+	{
+		case TYPTYPE_PSEUDO:
+			return false;
+		case TYPTYPE_COMPOSITE:
+			return attributes_have_exact_text(base);
+		case TYPTYPE_RANGE:
+			return has_exact_text(get_range_subtype(base));
+		case TYPTYPE_MULTIRANGE:
+			return has_exact_text(get_multirange_range(base));
+		default:
+			element = get_element_type(base);
+			return !OidIsValid(element) || has_exact_text(element);
+	}
 }
 
 static PyObject *
@@ -384,16 +419,16 @@ build_constant(Builder *builder, Const *constant)
 	PyObject *value;
 
 	if (constant->constisnull)
-		return MAKE(CLASS_CONSTANT, Py_None, TYPE_OF(constant),
-					COLLATION_OF(constant), Py_None, Py_None);
+		return MAKE(CLASS_CONSTANT, TYPE_OF(constant), COLLATION_OF(constant),
+					Py_None, Py_None, Py_None);
 	if (!has_exact_text(constant->consttype))
 		return NULL;
 	converter = to_python_create(constant->consttype, false);
 	value = to_python(converter, constant->constvalue, false);
 	if (value == NULL)
 		return NULL;
-	return MAKE(CLASS_CONSTANT, reference_own(value), TYPE_OF(constant),
-				COLLATION_OF(constant),
+	return MAKE(CLASS_CONSTANT, TYPE_OF(constant), COLLATION_OF(constant),
+				reference_own(value),
 				python_string(to_exact_text(converter, constant->constvalue)),
 				Py_None);
 }
@@ -404,8 +439,8 @@ build_parameter(Builder *builder, Param *reference)
 {
 	if (!has_exact_text(reference->paramtype))
 		return NULL;
-	return MAKE(CLASS_CONSTANT, interpreter_functions.UNBOUND,
-				TYPE_OF(reference), COLLATION_OF(reference), Py_None,
+	return MAKE(CLASS_CONSTANT, TYPE_OF(reference), COLLATION_OF(reference),
+				interpreter_functions.UNBOUND, Py_None,
 				reference_own(PyLong_FromLong(reference->paramid + 1)));
 }
 
@@ -418,10 +453,9 @@ build_operator(Builder *builder, OpExpr *expression)
 	if (arguments == NULL)
 		return NULL;
 	callee = operator_callee(expression->opno);
-	return MAKE(CLASS_OPERATOR_CALL, callee.name, arguments,
-				TYPE_OF(expression), COLLATION_OF(expression), callee.schema,
-				collation_of(expression->inputcollid), callee.is_builtin,
-				callee.is_immutable);
+	return MAKE(CLASS_OPERATOR_CALL,
+				CALL_OF(expression, expression->inputcollid, callee),
+				callee.name, arguments);
 }
 
 /* IS DISTINCT FROM and NULLIF, which are OpExprs under other tags. */
@@ -436,10 +470,8 @@ build_comparison(Builder *builder, ExpressionClass class, OpExpr *expression)
 	if (right == NULL)
 		return NULL;
 	callee = operator_callee(expression->opno);
-	return MAKE(class, callee.name, left, right, TYPE_OF(expression),
-				COLLATION_OF(expression), callee.schema,
-				collation_of(expression->inputcollid), callee.is_builtin,
-				callee.is_immutable);
+	return MAKE(class, CALL_OF(expression, expression->inputcollid, callee),
+				callee.name, left, right);
 }
 
 static PyObject *
@@ -453,10 +485,9 @@ build_array_comparison(Builder *builder, ScalarArrayOpExpr *expression)
 	if (array == NULL)
 		return NULL;
 	callee = operator_callee(expression->opno);
-	return MAKE(CLASS_ARRAY_COMPARISON, callee.name, left, array,
-				TRUTH(expression->useOr), TYPE_OF(expression), Py_None,
-				callee.schema, collation_of(expression->inputcollid),
-				callee.is_builtin, callee.is_immutable);
+	return MAKE(CLASS_ARRAY_COMPARISON,
+				CALL_OF(expression, expression->inputcollid, callee),
+				callee.name, left, array, TRUTH(expression->useOr));
 }
 
 /*
@@ -519,10 +550,8 @@ build_row_comparison(Builder *builder, RowCompareExpr *expression)
 	if (right == NULL || !common_operator(expression->opnos, &callee) ||
 		!common_collation(expression->inputcollids, &collation))
 		return NULL;
-	return MAKE(CLASS_ROW_COMPARISON, callee.name, left, right,
-				TYPE_OF(expression), Py_None, callee.schema,
-				collation_of(collation), callee.is_builtin,
-				callee.is_immutable);
+	return MAKE(CLASS_ROW_COMPARISON, CALL_OF(expression, collation, callee),
+				callee.name, left, right);
 }
 
 /* COLLATE around what would otherwise have the collation of its argument. */
@@ -531,7 +560,7 @@ collate(PyObject *object, Node *node, Oid given)
 {
 	if (exprCollation(node) == given)
 		return object;
-	return MAKE(CLASS_COLLATE, object, TYPE_OF(node), COLLATION_OF(node));
+	return MAKE(CLASS_COLLATE, TYPE_OF(node), COLLATION_OF(node), object);
 }
 
 /* The collation that a cast to a type has, of an argument with a collation. */
@@ -564,9 +593,9 @@ build_cast(Builder *builder, Node *node, Node *argument, Oid function,
 	if (OidIsValid(function))
 		callee = function_callee(function);
 	collation = collation_of_cast(exprType(node), argument);
-	object = MAKE(CLASS_CAST, object, TYPE_OF(node), collation_of(collation),
+	object = MAKE(CLASS_CAST, TYPE_OF(node), collation_of(collation),
 				  callee.schema, collation_of(exprInputCollation(node)),
-				  callee.is_builtin, callee.is_immutable, callee.name,
+				  callee.is_builtin, callee.is_immutable, object, callee.name,
 				  TRUTH(form == COERCE_IMPLICIT_CAST), TRUTH(is_relabel));
 	return collate(object, node, collation);
 }
@@ -595,10 +624,9 @@ build_function(Builder *builder, FuncExpr *expression)
 	if (arguments == NULL)
 		return NULL;
 	callee = function_callee(expression->funcid);
-	return MAKE(CLASS_FUNCTION_CALL, callee.name, arguments,
-				TYPE_OF(expression), COLLATION_OF(expression), callee.schema,
-				collation_of(expression->inputcollid), callee.is_builtin,
-				callee.is_immutable, TRUTH(expression->funcvariadic));
+	return MAKE(CLASS_FUNCTION_CALL,
+				CALL_OF(expression, expression->inputcollid, callee),
+				callee.name, arguments, TRUTH(expression->funcvariadic));
 }
 
 /* COLLATE has become one of these too, when the type stays what it is. */
@@ -618,14 +646,37 @@ build_relabel(Builder *builder, RelabelType *relabel)
 		: NULL;
 }
 
+/*
+ * Do settings change the text form of a type, although its output function is
+ * said to be immutable? extra_float_digits, bytea_output and IntervalStyle do.
+ */
+static bool
+is_text_form_a_setting(Oid type)
+{
+	char category;
+	bool is_preferred;
+
+	switch (getBaseType(type))
+	{
+		case FLOAT4OID:
+		case FLOAT8OID:
+		case BYTEAOID:
+		case INTERVALOID:
+			return true;
+		default:
+			get_type_category_preferred(type, &category, &is_preferred);
+			return category == TYPCATEGORY_GEOMETRIC;
+	}
+}
+
 /* A cast through the text forms of two types. */
 static PyObject *
 build_cast_by_text(Builder *builder, CoerceViaIO *cast)
 {
-	/* Text forms of dates, floats and more depend on settings. */
 	return build_cast(builder, (Node *) cast, (Node *) cast->arg, InvalidOid,
 					  cast->coerceformat, false,
-					  !contain_mutable_functions((Node *) cast));
+					  !contain_mutable_functions((Node *) cast) &&
+						  !is_text_form_a_setting(exprType((Node *) cast->arg)));
 }
 
 static PyObject *
@@ -655,7 +706,7 @@ build_arguments(Builder *builder, ExpressionClass class, Node *node, List *args)
 	PyObject *arguments = build_list(builder, args);
 
 	return arguments != NULL
-		? MAKE(class, arguments, TYPE_OF(node), COLLATION_OF(node))
+		? MAKE(class, TYPE_OF(node), COLLATION_OF(node), arguments)
 		: NULL;
 }
 
@@ -665,7 +716,7 @@ build_not(Builder *builder, BoolExpr *expression)
 	PyObject *argument = build(builder, linitial(expression->args));
 
 	return argument != NULL
-		? MAKE(CLASS_NOT, argument, TYPE_OF(expression), Py_None)
+		? MAKE(CLASS_NOT, TYPE_OF(expression), Py_None, argument)
 		: NULL;
 }
 
@@ -686,9 +737,8 @@ build_null_test(Builder *builder, NullTest *test)
 	PyObject *argument = build(builder, (Node *) test->arg);
 
 	return argument != NULL
-		? MAKE(CLASS_IS_NULL, argument,
-			   TRUTH(test->nulltesttype == IS_NOT_NULL), TRUTH(test->argisrow),
-			   TYPE_OF(test), Py_None)
+		? MAKE(CLASS_IS_NULL, TYPE_OF(test), Py_None, argument,
+			   TRUTH(test->nulltesttype == IS_NOT_NULL), TRUTH(test->argisrow))
 		: NULL;
 }
 
@@ -705,10 +755,9 @@ build_boolean_test(Builder *builder, BooleanTest *test)
 		value = Py_True;
 	else if (type == IS_FALSE || type == IS_NOT_FALSE)
 		value = Py_False;
-	return MAKE(CLASS_IS_BOOLEAN, argument, value,
+	return MAKE(CLASS_IS_BOOLEAN, TYPE_OF(test), Py_None, argument, value,
 				TRUTH(type == IS_NOT_TRUE || type == IS_NOT_FALSE ||
-					  type == IS_NOT_UNKNOWN),
-				TYPE_OF(test), Py_None);
+					  type == IS_NOT_UNKNOWN));
 }
 
 /* The pairs of condition and result; NULL if one has no form. */
@@ -752,10 +801,9 @@ build_case(Builder *builder, CaseExpr *expression)
 	whens = build_whens(&inner, expression->args);
 	otherwise = whens != NULL ? build(&inner, (Node *) expression->defresult)
 							  : NULL;
-	return otherwise != NULL
-		? MAKE(CLASS_CASE, whens, otherwise, TYPE_OF(expression),
-			   COLLATION_OF(expression))
-		: NULL;
+	return otherwise != NULL ? MAKE(CLASS_CASE, TYPE_OF(expression),
+									COLLATION_OF(expression), whens, otherwise)
+							 : NULL;
 }
 
 static PyObject *
@@ -764,11 +812,10 @@ build_min_max(Builder *builder, MinMaxExpr *expression)
 	PyObject *arguments = build_list(builder, expression->args);
 
 	return arguments != NULL
-		? MAKE(CLASS_MIN_MAX,
+		? MAKE(CLASS_MIN_MAX, TYPE_OF(expression), COLLATION_OF(expression),
 			   python_string(expression->op == IS_GREATEST ? "GREATEST"
 														   : "LEAST"),
-			   arguments, TYPE_OF(expression), COLLATION_OF(expression),
-			   collation_of(expression->inputcollid))
+			   arguments, collation_of(expression->inputcollid))
 		: NULL;
 }
 
@@ -778,9 +825,35 @@ build_array(Builder *builder, ArrayExpr *expression)
 	PyObject *elements = build_list(builder, expression->elements);
 
 	return elements != NULL
-		? MAKE(CLASS_ARRAY, elements, TRUTH(expression->multidims),
-			   TYPE_OF(expression), COLLATION_OF(expression))
+		? MAKE(CLASS_ARRAY, TYPE_OF(expression), COLLATION_OF(expression),
+			   elements, TRUTH(expression->multidims))
 		: NULL;
+}
+
+/* The fields of a row; those of a composite hold a NULL for each dropped attribute. */
+static List *
+live_fields(RowExpr *row)
+{
+	TupleDesc tupdesc;
+	List *fields = NIL;
+	ListCell *cell;
+
+	if (row->row_typeid == RECORDOID)
+		return row->args;
+	tupdesc = lookup_rowtype_tupdesc_domain(row->row_typeid, -1, false);
+	foreach (cell, row->args)
+	{
+		if (!TupleDescAttr(tupdesc, foreach_current_index(cell))->attisdropped)
+			fields = lappend(fields, lfirst(cell));
+	}
+	ReleaseTupleDesc(tupdesc);
+	return fields;
+}
+
+static PyObject *
+build_row(Builder *builder, RowExpr *row)
+{
+	return build_arguments(builder, CLASS_ROW, (Node *) row, live_fields(row));
 }
 
 static PyObject *
@@ -797,9 +870,10 @@ build_subscript(Builder *builder, SubscriptingRef *reference)
 							  : NULL;
 	lower = upper != NULL ? build_list(builder, reference->reflowerindexpr)
 						  : NULL;
-	return lower != NULL ? MAKE(CLASS_SUBSCRIPT, container, upper, lower,
-								TYPE_OF(reference), COLLATION_OF(reference))
-						 : NULL;
+	return lower != NULL
+		? MAKE(CLASS_SUBSCRIPT, TYPE_OF(reference), COLLATION_OF(reference),
+			   container, upper, lower)
+		: NULL;
 }
 
 /* The name of a field of a composite, owned. */
@@ -824,8 +898,8 @@ build_field(Builder *builder, FieldSelect *select)
 
 	if (argument == NULL || exprType((Node *) select->arg) == RECORDOID)
 		return NULL;
-	return MAKE(CLASS_FIELD, argument, field_name(select), TYPE_OF(select),
-				COLLATION_OF(select));
+	return MAKE(CLASS_FIELD, TYPE_OF(select), COLLATION_OF(select), argument,
+				field_name(select));
 }
 
 /* What an expression becomes, owned; NULL if it has no form. */
@@ -880,8 +954,7 @@ build(Builder *builder, Node *node)
 		case T_ArrayExpr:
 			return build_array(builder, (ArrayExpr *) node);
 		case T_RowExpr:
-			return build_arguments(builder, CLASS_ROW, node,
-								   ((RowExpr *) node)->args);
+			return build_row(builder, (RowExpr *) node);
 		case T_SubscriptingRef:
 			return build_subscript(builder, (SubscriptingRef *) node);
 		case T_FieldSelect:

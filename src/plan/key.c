@@ -33,22 +33,24 @@ refuse_keys(PyObject *given)
 			errhint("Return a list such as [(('id',), 1)]."));
 }
 
-/* The items of an iterable that is no str, as a tuple; owned. */
+/* The items of an iterable that is no text, as a tuple; owned. */
 static PyObject *
 items_of(PyObject *iterable)
 {
+	PyObject *iterator;
 	PyObject *items;
 
-	if (PyUnicode_Check(iterable) || PyBytes_Check(iterable))
+	if (PyUnicode_Check(iterable) || PyBytes_Check(iterable) ||
+		PyByteArray_Check(iterable) ||
+		(Py_TYPE(iterable)->tp_iter == NULL && !PySequence_Check(iterable)))
 		refuse_keys(iterable);
 	python_enter();
-	items = PySequence_Tuple(iterable);
+	iterator = PyObject_GetIter(iterable);
 	python_leave();
-	if (items == NULL && PyErr_ExceptionMatches(PyExc_TypeError))
-	{
-		PyErr_Clear();
-		refuse_keys(iterable);
-	}
+	reference_own(iterator);
+	python_enter();
+	items = PySequence_Tuple(iterator);
+	python_leave();
 	return reference_own(items);
 }
 
@@ -264,10 +266,9 @@ keys_limit_size(PlannerInfo *root, RelOptInfo *rel)
 		return;
 	rest = list_difference_ptr(rel->baserestrictinfo, estimate.used);
 	state->fetched = clamp_row_est(estimate.fetched);
-	rel->rows = Min(rel->rows,
-					clamp_row_est(state->fetched *
-								  clauselist_selectivity(root, rest, 0,
-														 JOIN_INNER, NULL)));
+	rel->rows = clamp_row_est(state->fetched *
+							  clauselist_selectivity(root, rest, 0, JOIN_INNER,
+													 NULL));
 }
 
 /* ---------- ways to parameterize a scan ---------- */

@@ -17,7 +17,7 @@ typedef struct ExtractContext
 {
 	Index relid; /* whose columns make the difference */
 	List **operands;
-	bool guarded; /* below a CASE or COALESCE, which may never evaluate this */
+	bool guarded; /* below what may never evaluate this: CASE, COALESCE, OR */
 } ExtractContext;
 
 /* The index of an expression among the operands, to which it is added if it is new. */
@@ -57,18 +57,61 @@ operand_is_reference(Node *node)
 	return node != NULL && IsA(node, Param);
 }
 
+/* What is at hand while it is asked whether an expression is a variable. */
+typedef struct VariableContext
+{
+	Index relid;
+	bool in_case; /* a CaseTestExpr stands for what is looked at as well */
+} VariableContext;
+
+static bool is_variable(Node *node, VariableContext *context);
+
+/* The same for what an expression does with its argument, which it calls CaseTestExpr. */
+static bool
+is_variable_in_case(Node *argument, Node *rest, VariableContext *context)
+{
+	bool outside = context->in_case;
+	bool result = is_variable(argument, context);
+
+	context->in_case = true;
+	result = result || is_variable(rest, context);
+	context->in_case = outside;
+	return result;
+}
+
 /* For the walker: does the expression depend on the row, or on what is around it? */
 static bool
-is_variable(Node *node, ExtractContext *context)
+is_variable(Node *node, VariableContext *context)
 {
 	if (node == NULL)
 		return false;
 	if (IsA(node, Var))
 		return (Index) ((Var *) node)->varno == context->relid &&
 			((Var *) node)->varlevelsup == 0;
-	if (IsA(node, CaseTestExpr) || IsA(node, CoerceToDomainValue))
-		return true;
+	if (IsA(node, CaseTestExpr))
+		return !context->in_case;
+	if (IsA(node, CaseExpr) && ((CaseExpr *) node)->arg != NULL)
+	{
+		CaseExpr *expression = (CaseExpr *) node;
+
+		return is_variable_in_case((Node *) expression->arg,
+								   (Node *) expression->args, context) ||
+			is_variable((Node *) expression->defresult, context);
+	}
+	if (IsA(node, ArrayCoerceExpr))
+		return is_variable_in_case((Node *) ((ArrayCoerceExpr *) node)->arg,
+								   (Node *) ((ArrayCoerceExpr *) node)->elemexpr,
+								   context);
 	return expression_tree_walker(node, is_variable, context);
+}
+
+/* Does an expression depend on the rows of relid, or on what is around it? */
+static bool
+depends_on_row(Node *node, Index relid)
+{
+	VariableContext context = {.relid = relid};
+
+	return is_variable(node, &context);
 }
 
 /* Can a part of an expression be an operand at all, being no mere list of parts? */
@@ -103,8 +146,30 @@ is_operand(Node *node, ExtractContext *context)
 {
 	return is_value(node) && !IsA(node, Const) &&
 		(!context->guarded || is_harmless(node)) &&
-		!is_variable(node, context) && !contain_volatile_functions(node) &&
-		!contain_subplans(node);
+		!depends_on_row(node, context->relid) &&
+		!contain_volatile_functions(node) && !contain_subplans(node);
+}
+
+static Node *extract(Node *node, ExtractContext *context);
+
+/*
+ * The arguments of AND and OR: the first is always evaluated, the others only
+ * if it does not settle the matter.
+ */
+static List *
+extract_arguments(List *arguments, ExtractContext *context)
+{
+	bool guarded = context->guarded;
+	List *extracted = NIL;
+	ListCell *cell;
+
+	foreach (cell, arguments)
+	{
+		extracted = lappend(extracted, extract(lfirst(cell), context));
+		context->guarded = true;
+	}
+	context->guarded = guarded;
+	return extracted;
 }
 
 static Node *
@@ -117,6 +182,14 @@ extract(Node *node, ExtractContext *context)
 		return NULL;
 	if (is_operand(node, context))
 		return make_reference(node, context->operands);
+	if (IsA(node, BoolExpr))
+	{
+		BoolExpr *copy = makeNode(BoolExpr);
+
+		memcpy(copy, node, sizeof(BoolExpr));
+		copy->args = extract_arguments(copy->args, context);
+		return (Node *) copy;
+	}
 	if (IsA(node, CaseExpr) || IsA(node, CoalesceExpr))
 		context->guarded = true;
 	result = expression_tree_mutator(node, extract, context);
@@ -135,6 +208,14 @@ operands_extract(Node *expression, Index relid, List **operands)
 	ExtractContext context = {.relid = relid, .operands = operands};
 
 	return extract(expression, &context);
+}
+
+/* What stands for an expression as a whole; a constant stays one. */
+Node *
+operand_reference(Node *expression, List **operands)
+{
+	return IsA(expression, Const) ? expression
+								  : make_reference(expression, operands);
 }
 
 static bool

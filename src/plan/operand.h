@@ -20,6 +20,7 @@ typedef struct OperandValues
 
 extern int operand_index(Node *expression, List **operands);
 extern Node *operands_extract(Node *expression, Index relid, List **operands);
+extern Node *operand_reference(Node *expression, List **operands);
 extern bool operand_is_reference(Node *node);
 extern Bitmapset *operands_referenced(Node *expression);
 

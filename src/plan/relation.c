@@ -144,6 +144,23 @@ integers(Bitmapset *set)
 
 /* ---------- size ---------- */
 
+/* What an int that is too large for a float is taken for. */
+static double
+beyond_float(PyObject *number)
+{
+	PyObject *zero;
+	int negative;
+
+	PyErr_Clear();
+	zero = reference_own(PyLong_FromLong(0));
+	python_enter();
+	negative = PyObject_RichCompareBool(number, zero, Py_LT);
+	python_leave();
+	if (negative < 0)
+		python_throw();
+	return negative ? 0 : HUGE_ESTIMATE;
+}
+
 /*
  * A number that a wrapper estimates: nothing is too large, or negative, to be
  * planned with. Throws for what is no number; what says what it is.
@@ -153,23 +170,18 @@ number_from_python(PyObject *number, const char *what)
 {
 	double value;
 
+	if (!PyNumber_Check(number) || PyComplex_Check(number))
+		ereport(ERROR, errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+				errmsg("%s must be a number, not %s", what,
+					   python_type_name(number)));
 	python_enter();
 	value = PyFloat_AsDouble(number);
 	python_leave();
 	if (value == -1.0 && PyErr_Occurred())
 	{
-		/* An int may be larger than any float. */
-		if (PyErr_ExceptionMatches(PyExc_OverflowError))
-		{
-			PyErr_Clear();
-			return HUGE_ESTIMATE;
-		}
-		if (!PyErr_ExceptionMatches(PyExc_TypeError))
+		if (!PyErr_ExceptionMatches(PyExc_OverflowError))
 			python_throw();
-		PyErr_Clear();
-		ereport(ERROR, errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
-				errmsg("%s must be a number, not %s", what,
-					   python_type_name(number)));
+		value = beyond_float(number);
 	}
 	if (isnan(value))
 		ereport(ERROR, errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
@@ -204,7 +216,8 @@ size_from_python(PyObject *size, double *rows, double *width)
 
 	if (size == Py_None)
 		return false;
-	if (PyUnicode_Check(size) || !PySequence_Check(size))
+	if (PyUnicode_Check(size) || PyBytes_Check(size) ||
+		PyByteArray_Check(size) || !PySequence_Check(size))
 		ereport(ERROR, errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
 				errmsg("get_rel_size() must return (rows, width), not %s",
 					   python_type_name(size)));
@@ -422,18 +435,31 @@ describe_quals(PlannerInfo *root, RelOptInfo *rel, List *restrictions,
 	return quals;
 }
 
-/* Expressions whose operands are taken out: NIL for NIL. */
+/* Filters whose operands are taken out. */
 static List *
-extract_all(List *expressions, RelOptInfo *rel, List **operands)
+extract_filters(List *filters, RelOptInfo *rel, List **operands)
 {
 	List *extracted = NIL;
 	ListCell *cell;
 
-	foreach (cell, expressions)
+	foreach (cell, filters)
 		extracted = lappend(extracted,
 							operands_extract(lfirst(cell), rel->relid,
 											 operands));
 	return extracted;
+}
+
+/* LIMIT and OFFSET as references to operands, or constants; NIL for NIL. */
+static List *
+refer_to_limit(List *limit, List **operands)
+{
+	List *references = NIL;
+	ListCell *cell;
+
+	foreach (cell, limit)
+		references = lappend(references,
+							 operand_reference(lfirst(cell), operands));
+	return references;
 }
 
 /*
@@ -462,13 +488,12 @@ multicornGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel,
   private
 	= lappend(private, describe_quals(root, baserel, scan_clauses, &operands));
   private
-	= lappend(private, extract_all(enforced, baserel, &operands));
+	= lappend(private, extract_filters(enforced, baserel, &operands));
   private
 	= lappend(private, path_member(best_path, PATH_SORT_KEYS));
   private
 	= lappend(private,
-			  extract_all(path_member(best_path, PATH_LIMIT), baserel,
-						  &operands));
+			  refer_to_limit(path_member(best_path, PATH_LIMIT), &operands));
   private
 	= lappend(private, list_make1(makeInteger(state->instance->serial)));
 	table_close(relation, NoLock);

@@ -28,27 +28,27 @@
 /* ---------- sort keys ---------- */
 
 /*
- * The Python SortKey of an encoded one; owned. It is a tuple, whose constructor
- * does nothing but name its items.
+ * The Python SortKey of an encoded one; owned. It is made as the tuple that it
+ * is: its own constructor does nothing but name the items.
  */
 static PyObject *
 sort_key_to_python(List *encoded, TupleDesc tupdesc)
 {
-	PyTypeObject *class = (PyTypeObject *) interpreter_functions.SortKey;
 	AttrNumber attribute = intVal(linitial(encoded));
 	char *collation = strVal(lfourth(encoded));
-	PyObject *items[] = {
-		python_string(NameStr(TupleDescAttr(tupdesc, attribute - 1)->attname)),
-		reference_own(PyLong_FromLong(attribute)),
-		intVal(lsecond(encoded)) ? Py_True : Py_False,
-		intVal(lthird(encoded)) ? Py_True : Py_False,
-		collation[0] != '\0' ? python_string(collation) : Py_None,
-	};
-	PyObject *key = reference_own(class->tp_alloc(class, lengthof(items)));
+	PyObject *items =
+		PyTuple_Pack(5,
+					 python_string(NameStr(TupleDescAttr(tupdesc, attribute - 1)
+											   ->attname)),
+					 reference_own(PyLong_FromLong(attribute)),
+					 intVal(lsecond(encoded)) ? Py_True : Py_False,
+					 intVal(lthird(encoded)) ? Py_True : Py_False,
+					 collation[0] != '\0' ? python_string(collation) : Py_None);
+	PyObject *arguments = reference_own(PyTuple_Pack(1, reference_own(items)));
 
-	for (int i = 0; i < (int) lengthof(items); i++)
-		PyTuple_SET_ITEM(key, i, Py_NewRef(items[i]));
-	return key;
+	return reference_own(PyTuple_Type.tp_new((PyTypeObject *)
+												 interpreter_functions.SortKey,
+											 arguments, NULL));
 }
 
 /* The list of SortKeys of encoded ones; owned. */

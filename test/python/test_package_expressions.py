@@ -56,49 +56,49 @@ BOOLEAN = DataType(16, "boolean")
 INTEGER = DataType(23, "integer")
 INTEGERS = DataType(1007, "integer[]")
 BIGINT = DataType(20, "bigint")
-TEXT = DataType(25, "text", sql="pg_catalog.text")
-TEXTS = DataType(1009, "text[]", sql="pg_catalog.text[]")
+TEXT = DataType(25, "text", qualified_name="pg_catalog.text")
+TEXTS = DataType(1009, "text[]", qualified_name="pg_catalog.text[]")
 VARCHAR = DataType(1043, "character varying")
-NAME = DataType(19, "name", sql="pg_catalog.name")
-JSONB = DataType(3802, "jsonb", sql="pg_catalog.jsonb")
-RECORD = DataType(2249, "record", sql="pg_catalog.record")
-PAIR = DataType(90001, "pair", is_builtin=False, sql="things.pair")
-C_TEXT = DataType(90003, "c_text", is_builtin=False, sql="things.c_text")
+NAME = DataType(19, "name", qualified_name="pg_catalog.name")
+JSONB = DataType(3802, "jsonb", qualified_name="pg_catalog.jsonb")
+RECORD = DataType(2249, "record", qualified_name="pg_catalog.record")
+PAIR = DataType(90001, "pair", is_builtin=False, qualified_name="things.pair")
+C_TEXT = DataType(90003, "c_text", is_builtin=False, qualified_name="things.c_text")
 
 DEFAULT = Collation("default")
 C = Collation("C")
 POSIX = Collation("POSIX")
 ICU = Collation("und-x-icu")
 
-NUMBER = Column("number", 1, INTEGER)
-WORD = Column("word", 2, TEXT, DEFAULT)
-NUMBERS = Column("numbers", 3, INTEGERS)
-FLAG = Column("flag", 4, BOOLEAN)
-PAIRED = Column("pair", 5, PAIR)
+NUMBER = Column("number", 1, type=INTEGER)
+WORD = Column("word", 2, type=TEXT, collation=DEFAULT)
+NUMBERS = Column("numbers", 3, type=INTEGERS)
+FLAG = Column("flag", 4, type=BOOLEAN)
+PAIRED = Column("pair", 5, type=PAIR)
 
 writer = SQLWriter()
 
 
 def integer(value: int) -> Constant:
-    return Constant(value, INTEGER, None, str(value))
+    return Constant(value, type=INTEGER, text=str(value))
 
 
 def text(value: str, collation: Collation = DEFAULT) -> Constant:
-    return Constant(value, TEXT, collation, value)
+    return Constant(value, type=TEXT, collation=collation, text=value)
 
 
 def integers(*values: int) -> Constant:
-    return Constant(list(values), INTEGERS, None, f"{{{','.join(map(str, values))}}}")
+    return Constant(list(values), type=INTEGERS, text=f"{{{','.join(map(str, values))}}}")
 
 
 def parameter(
     number: int, type: DataType = INTEGER, collation: Collation | None = None
 ) -> Constant:
-    return Constant(UNBOUND, type, collation, None, number)
+    return Constant(UNBOUND, type=type, collation=collation, text=None, parameter=number)
 
 
 def null(type: DataType, collation: Collation | None = None) -> Constant:
-    return Constant(None, type, collation)
+    return Constant(None, type=type, collation=collation)
 
 
 def operator(
@@ -109,7 +109,9 @@ def operator(
     collation: Collation | None = None,
     schema: str = "pg_catalog",
 ) -> OperatorCall:
-    return OperatorCall(name, arguments, type, collation, schema, by)
+    return OperatorCall(
+        name, arguments, type=type, collation=collation, schema=schema, input_collation=by
+    )
 
 
 def call(
@@ -121,18 +123,18 @@ def call(
     is_variadic: bool = False,
 ) -> FunctionCall:
     return FunctionCall(
-        name, arguments, type, collation, input_collation=by, is_variadic=is_variadic
+        name, arguments, type=type, collation=collation, input_collation=by, is_variadic=is_variadic
     )
 
 
 def cast(
     argument: Expression, type: DataType, collation: Collation | None = None, **keywords: Any
 ) -> Cast:
-    return Cast(argument, type, collation, **keywords)
+    return Cast(argument, type=type, collation=collation, **keywords)
 
 
 def null_if(left: Expression, right: Expression, by: Collation) -> NullIf:
-    return NullIf("=", left, right, TEXT, by, input_collation=by)
+    return NullIf("=", left, right, type=TEXT, collation=by, input_collation=by)
 
 
 IS_ONE = operator("=", NUMBER, integer(1))
@@ -149,63 +151,79 @@ EXAMPLES: list[tuple[Expression, str, str]] = [
     ),
     (call("lower", WORD), 'pg_catalog."lower"("word")', "lower(word)"),
     (
-        IsDistinctFrom("=", NUMBER, integer(1), BOOLEAN),
+        IsDistinctFrom("=", NUMBER, integer(1), type=BOOLEAN),
         "((\"number\" OPERATOR(pg_catalog.=) '1'::integer) IS NOT TRUE)",
         "(number IS DISTINCT FROM '1'::integer)",
     ),
     (
-        IsDistinctFrom("=", NUMBER, NUMBER, BOOLEAN),
+        IsDistinctFrom("=", NUMBER, NUMBER, type=BOOLEAN),
         '(("number" OPERATOR(pg_catalog.=) "number") IS NOT TRUE'
         ' AND ("number" IS DISTINCT FROM NULL OR "number" IS DISTINCT FROM NULL))',
         "(number IS DISTINCT FROM number)",
     ),
     (
-        NullIf("=", NUMBER, integer(1), INTEGER),
+        NullIf("=", NUMBER, integer(1), type=INTEGER),
         'CASE WHEN ("number" OPERATOR(pg_catalog.=) \'1\'::integer) IS NOT TRUE THEN "number" END',
         "NULLIF(number, '1'::integer)",
     ),
     (
-        ArrayComparison("=", NUMBER, integers(1, 2), True, BOOLEAN),
+        ArrayComparison("=", NUMBER, integers(1, 2), True, type=BOOLEAN),
         "(\"number\" OPERATOR(pg_catalog.=) ANY ('{1,2}'::integer[]))",
         "(number = ANY ('{1,2}'::integer[]))",
     ),
     (
-        ArrayComparison("<>", NUMBER, NUMBERS, False, BOOLEAN),
+        ArrayComparison("<>", NUMBER, NUMBERS, False, type=BOOLEAN),
         '("number" OPERATOR(pg_catalog.<>) ALL ("numbers"))',
         "(number <> ALL (numbers))",
     ),
     (
-        RowComparison("<", (NUMBER, WORD), (integer(1), text("x")), BOOLEAN, None, "pg_catalog", C),
+        RowComparison(
+            "<",
+            (NUMBER, WORD),
+            (integer(1), text("x")),
+            type=BOOLEAN,
+            collation=None,
+            schema="pg_catalog",
+            input_collation=C,
+        ),
         '(ROW("number", "word") OPERATOR(pg_catalog.<)'
         " ROW('1'::integer, ('x'::pg_catalog.text COLLATE pg_catalog.\"C\")))",
         "(ROW(number, word) < ROW('1'::integer, 'x'::text))",
     ),
     (cast(NUMBER, BIGINT), '("number")::bigint', "(number)::bigint"),
     (cast(NUMBER, BIGINT, is_implicit=True), '("number")::bigint', "number"),
-    (Collate(WORD, TEXT, C), '("word" COLLATE pg_catalog."C")', '(word COLLATE "C")'),
     (
-        And((FLAG, IS_ONE), BOOLEAN),
+        Collate(WORD, type=TEXT, collation=C),
+        '("word" COLLATE pg_catalog."C")',
+        '(word COLLATE "C")',
+    ),
+    (
+        And((FLAG, IS_ONE), type=BOOLEAN),
         '("flag" AND ("number" OPERATOR(pg_catalog.=) \'1\'::integer))',
         "(flag AND (number = '1'::integer))",
     ),
-    (Or((FLAG, FLAG, FLAG), BOOLEAN), '("flag" OR "flag" OR "flag")', "(flag OR flag OR flag)"),
-    (Not(FLAG, BOOLEAN), '(NOT "flag")', "(NOT flag)"),
-    (IsNull(NUMBER, False, False, BOOLEAN), '("number" IS NULL)', "(number IS NULL)"),
-    (IsNull(PAIRED, True, True, BOOLEAN), '("pair" IS NOT NULL)', "(pair IS NOT NULL)"),
     (
-        IsNull(PAIRED, False, False, BOOLEAN),
+        Or((FLAG, FLAG, FLAG), type=BOOLEAN),
+        '("flag" OR "flag" OR "flag")',
+        "(flag OR flag OR flag)",
+    ),
+    (Not(FLAG, type=BOOLEAN), '(NOT "flag")', "(NOT flag)"),
+    (IsNull(NUMBER, False, False, type=BOOLEAN), '("number" IS NULL)', "(number IS NULL)"),
+    (IsNull(PAIRED, True, True, type=BOOLEAN), '("pair" IS NOT NULL)', "(pair IS NOT NULL)"),
+    (
+        IsNull(PAIRED, False, False, type=BOOLEAN),
         '("pair" IS NOT DISTINCT FROM NULL)',
         "(pair IS NULL)",
     ),
     (
-        IsNull(PAIRED, True, False, BOOLEAN),
+        IsNull(PAIRED, True, False, type=BOOLEAN),
         '("pair" IS DISTINCT FROM NULL)',
         "(pair IS NOT NULL)",
     ),
-    (IsBoolean(FLAG, True, False, BOOLEAN), '("flag" IS TRUE)', "(flag IS TRUE)"),
-    (IsBoolean(FLAG, None, True, BOOLEAN), '("flag" IS NOT UNKNOWN)', "(flag IS NOT UNKNOWN)"),
+    (IsBoolean(FLAG, True, False, type=BOOLEAN), '("flag" IS TRUE)', "(flag IS TRUE)"),
+    (IsBoolean(FLAG, None, True, type=BOOLEAN), '("flag" IS NOT UNKNOWN)', "(flag IS NOT UNKNOWN)"),
     (
-        Case(((FLAG, integer(1)), (IS_ONE, integer(2))), null(INTEGER), INTEGER),
+        Case(((FLAG, integer(1)), (IS_ONE, integer(2))), null(INTEGER), type=INTEGER),
         "CASE WHEN \"flag\" THEN '1'::integer"
         " WHEN (\"number\" OPERATOR(pg_catalog.=) '1'::integer) THEN '2'::integer"
         " ELSE NULL::integer END",
@@ -213,30 +231,38 @@ EXAMPLES: list[tuple[Expression, str, str]] = [
         " ELSE NULL END",
     ),
     (
-        Coalesce((NUMBER, integer(1)), INTEGER),
+        Coalesce((NUMBER, integer(1)), type=INTEGER),
         "COALESCE(\"number\", '1'::integer)",
         "COALESCE(number, '1'::integer)",
     ),
     (
-        MinMax("GREATEST", (NUMBER, integer(1)), INTEGER),
+        MinMax("GREATEST", (NUMBER, integer(1)), type=INTEGER),
         "GREATEST(\"number\", '1'::integer)",
         "GREATEST(number, '1'::integer)",
     ),
-    (Array((NUMBER,), False, INTEGERS), 'ARRAY["number"]::integer[]', "ARRAY[number]::integer[]"),
-    (Array((), False, INTEGERS), "ARRAY[]::integer[]", "ARRAY[]::integer[]"),
-    (Row((NUMBER, FLAG), RECORD), 'ROW("number", "flag")', "ROW(number, flag)"),
-    (Row((NUMBER, FLAG), PAIR), 'ROW("number", "flag")::things.pair', "ROW(number, flag)::pair"),
     (
-        Subscript(NUMBERS, (integer(1),), (), INTEGER),
+        Array((NUMBER,), False, type=INTEGERS),
+        'ARRAY["number"]::integer[]',
+        "ARRAY[number]::integer[]",
+    ),
+    (Array((), False, type=INTEGERS), "ARRAY[]::integer[]", "ARRAY[]::integer[]"),
+    (Row((NUMBER, FLAG), type=RECORD), 'ROW("number", "flag")', "ROW(number, flag)"),
+    (
+        Row((NUMBER, FLAG), type=PAIR),
+        'ROW("number", "flag")::things.pair',
+        "ROW(number, flag)::pair",
+    ),
+    (
+        Subscript(NUMBERS, (integer(1),), (), type=INTEGER),
         "(\"numbers\")[('1'::integer)]",
         "(numbers)[('1'::integer)]",
     ),
     (
-        Subscript(NUMBERS, (None,), (NUMBER,), INTEGERS),
+        Subscript(NUMBERS, (None,), (NUMBER,), type=INTEGERS),
         '("numbers")[("number"):]',
         "(numbers)[(number):]",
     ),
-    (Field(PAIRED, "a b", INTEGER), '("pair")."a b"', '(pair)."a b"'),
+    (Field(PAIRED, "a b", type=INTEGER), '("pair")."a b"', '(pair)."a b"'),
 ]
 NODES = [node for node, _, _ in EXAMPLES]
 
@@ -269,7 +295,7 @@ def test_the_package_itself_does_not_import_expressions() -> None:
 @pytest.mark.parametrize("node", [*NODES, INTEGER, C], ids=str)
 def test_an_expression_is_fixed(node: Expression) -> None:
     with pytest.raises(AttributeError, match="cannot be changed"):
-        node.type = TEXT
+        node.type = TEXT  # type: ignore[misc]
     with pytest.raises(AttributeError, match="cannot be changed"):
         del node.type
     with pytest.raises(AttributeError):
@@ -288,10 +314,10 @@ def test_an_expression_equals_its_copies(node: Expression) -> None:
 
 def test_different_expressions_are_not_equal() -> None:
     assert len(set(NODES)) == len(NODES)
-    assert And((FLAG, FLAG), BOOLEAN) != Or((FLAG, FLAG), BOOLEAN)
-    assert integer(1) != Constant(1, BIGINT, None, "1")
+    assert And((FLAG, FLAG), type=BOOLEAN) != Or((FLAG, FLAG), type=BOOLEAN)
+    assert integer(1) != Constant(1, type=BIGINT, text="1")
     assert integer(1) != 1
-    assert Constant(Decimal("1.0"), INTEGER, None, "1.0") != integer(1)
+    assert Constant(Decimal("1.0"), type=INTEGER, text="1.0") != integer(1)
     assert parameter(1) != parameter(2)
     assert TEXT != C
 
@@ -306,37 +332,37 @@ def test_an_unknown_value_stays_the_marker() -> None:
 
 def test_children_and_walk() -> None:
     condition = operator("<", NUMBER, integer(2))
-    case = Case(((condition, WORD),), text("x"), TEXT, DEFAULT)
+    case = Case(((condition, WORD),), text("x"), type=TEXT, collation=DEFAULT)
     assert case.children == (condition, WORD, text("x"))
     assert list(case.walk()) == [case, condition, NUMBER, integer(2), WORD, text("x")]
     assert case.columns == {"number", "word"}
-    assert Subscript(NUMBERS, (None,), (NUMBER,), INTEGERS).children == (NUMBERS, NUMBER)
+    assert Subscript(NUMBERS, (None,), (NUMBER,), type=INTEGERS).children == (NUMBERS, NUMBER)
     assert integers(1, 2).children == ()
 
 
 def test_is_builtin() -> None:
     assert all(node.is_builtin for node in NODES if PAIRED not in node.walk() and node.type != PAIR)
     assert not PAIRED.is_builtin
-    assert not Not(IsNull(PAIRED, False, True, BOOLEAN), BOOLEAN).is_builtin
+    assert not Not(IsNull(PAIRED, False, True, type=BOOLEAN), type=BOOLEAN).is_builtin
     assert not operator("=", WORD, WORD, by=Collation("own", "public", is_builtin=False)).is_builtin
-    assert not FunctionCall("f", (), INTEGER, schema="public", calls_builtin=False).is_builtin
+    assert not FunctionCall("f", (), type=INTEGER, schema="public", calls_builtin=False).is_builtin
 
 
 def test_is_immutable() -> None:
     assert all(node.is_immutable for node in NODES)
-    stable = FunctionCall("to_char", (NUMBER,), TEXT, DEFAULT, calls_immutable=False)
+    stable = FunctionCall("to_char", (NUMBER,), type=TEXT, collation=DEFAULT, calls_immutable=False)
     assert not stable.is_immutable
     assert not operator("=", stable, text("1"), by=DEFAULT).is_immutable
 
 
 def test_bind() -> None:
-    case = Case(((IS_ONE, parameter(2)),), parameter(1), INTEGER)
+    case = Case(((IS_ONE, parameter(2)),), parameter(1), type=INTEGER)
     condition = operator("=", case, parameter(2))
     bound = bind(condition, [(10, "10"), (20, "20")])
     assert isinstance(bound, OperatorCall)
-    assert bound.arguments[1] == Constant(20, INTEGER, None, "20", 2)
+    assert bound.arguments[1] == Constant(20, type=INTEGER, text="20", parameter=2)
     assert writer.write(bound) == writer.write(
-        operator("=", Case(((IS_ONE, integer(20)),), integer(10), INTEGER), integer(20))
+        operator("=", Case(((IS_ONE, integer(20)),), integer(10), type=INTEGER), integer(20))
     )
     assert condition.arguments[1] == parameter(2)
     assert bind(IS_ONE, []) is IS_ONE
@@ -345,7 +371,7 @@ def test_bind() -> None:
 
 
 def test_uncast() -> None:
-    varchar = Column("word", 1, VARCHAR, DEFAULT)
+    varchar = Column("word", 1, type=VARCHAR, collation=DEFAULT)
     relabelled = cast(varchar, TEXT, DEFAULT, is_implicit=True, is_relabel=True)
     assert uncast(relabelled) is varchar
     assert uncast(cast(relabelled, TEXT, DEFAULT, is_implicit=True, is_relabel=True)) is varchar
@@ -363,10 +389,10 @@ def test_str_is_for_people(node: Expression, shown: str) -> None:
 
 def test_str_takes_whatever_there_is() -> None:
     assert str(operator("=", NUMBER, parameter(1))) == "(number = ?)"
-    assert str(operator("=", Column('a"B', 1, INTEGER), NUMBER)) == '("a""B" = number)'
+    assert str(operator("=", Column('a"B', 1, type=INTEGER), NUMBER)) == '("a""B" = number)'
     assert str(operator("===", WORD, WORD, schema="My", by=C)) == '(word OPERATOR("My".===) word)'
-    assert str(Constant({"a": 1}, RECORD, None, "(1)")) == "'(1)'::record"
-    assert str(Constant(1.5, INTEGER)) == "1.5"
+    assert str(Constant({"a": 1}, type=RECORD, text="(1)")) == "'(1)'::record"
+    assert str(Constant(1.5, type=INTEGER)) == "1.5"
 
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "expressions.md"
@@ -434,7 +460,7 @@ def test_supports_looks_at_all_of_an_expression() -> None:
 
     assert Equality().visit(IS_ONE) == "number=1"
     assert Equality().supports(IS_ONE)
-    assert not Equality().supports(operator("=", IS_ONE, FLAG, Not(FLAG, BOOLEAN)))
+    assert not Equality().supports(operator("=", IS_ONE, FLAG, Not(FLAG, type=BOOLEAN)))
 
 
 def test_generic_visit_answers_for_the_rest() -> None:
@@ -456,9 +482,9 @@ def test_visit_wants_an_expression_of_a_known_class() -> None:
     class Other(Expression):
         pass
 
-    assert Namer().visit(Special("=", (NUMBER, NUMBER), BOOLEAN)) == "OperatorCall"
+    assert Namer().visit(Special("=", (NUMBER, NUMBER), type=BOOLEAN)) == "OperatorCall"
     with pytest.raises(Unsupported, match="Namer does not support Other"):
-        Namer().visit(Other())
+        Namer().visit(Other(type=BOOLEAN))
     with pytest.raises(TypeError, match="an expression is needed, not str"):
         Namer().visit("a = 1")  # type: ignore[arg-type]
 
@@ -466,7 +492,7 @@ def test_visit_wants_an_expression_of_a_known_class() -> None:
 def test_what_is_too_deep_is_not_supported() -> None:
     deep: Expression = FLAG
     for _ in range(20_000):
-        deep = Not(deep, BOOLEAN)
+        deep = Not(deep, type=BOOLEAN)
     assert not writer.supports(deep)
 
 
@@ -498,16 +524,16 @@ def test_null_keeps_its_type() -> None:
 
 
 def test_a_literal_comes_from_the_text_form() -> None:
-    assert writer.write(Constant(0.1, INTEGER, None, "text")) == "'text'::integer"
+    assert writer.write(Constant(0.1, type=INTEGER, text="text")) == "'text'::integer"
     with pytest.raises(ValueError, match=r"the constant 0\.1 has no text form"):
-        writer.write(Constant(0.1, INTEGER))
+        writer.write(Constant(0.1, type=INTEGER))
 
 
 def test_names() -> None:
-    assert writer.write(Column('a"\\B ü', 1, INTEGER)) == '"a""\\B ü"'
+    assert writer.write(Column('a"\\B ü', 1, type=INTEGER)) == '"a""\\B ü"'
     own = operator("=", WORD, WORD, schema='my "s"', by=DEFAULT)
     assert writer.write(own) == '("word" OPERATOR("my ""s""".=) "word")'
-    function = FunctionCall("Do", (), INTEGER, schema="S")
+    function = FunctionCall("Do", (), type=INTEGER, schema="S")
     assert writer.write(function) == '"S"."Do"()'
     assert writer.write(call("concat", integers(1), by=None, is_variadic=True)) == (
         "pg_catalog.\"concat\"(VARIADIC '{1}'::integer[])"
@@ -517,8 +543,8 @@ def test_names() -> None:
 @pytest.mark.parametrize(
     "node",
     [
-        Column("a\0b", 1, INTEGER),
-        Column("", 1, INTEGER),
+        Column("a\0b", 1, type=INTEGER),
+        Column("", 1, type=INTEGER),
         text("a\0b"),
         operator("= 1 OR 1 =", NUMBER, NUMBER),
         operator("", NUMBER, NUMBER),
@@ -531,7 +557,7 @@ def test_what_is_no_name_and_no_text(node: Expression) -> None:
 
 
 def test_records_have_no_literal() -> None:
-    record = Constant({"a": 1}, RECORD, None, "(1)")
+    record = Constant({"a": 1}, type=RECORD, text="(1)")
     assert not writer.supports(record)
     with pytest.raises(Unsupported, match="record"):
         writer.write(record)
@@ -552,9 +578,9 @@ def test_parameters() -> None:
             operator("<", NUMBER, parameter(2)),
             operator(">", NUMBER, parameter(2)),
             operator("=", NUMBER, integer(7)),
-            IsDistinctFrom("=", NUMBER, parameter(1), BOOLEAN),
+            IsDistinctFrom("=", NUMBER, parameter(1), type=BOOLEAN),
         ),
-        BOOLEAN,
+        type=BOOLEAN,
     )
     written = SQLWriter(parameters=True).write(pair)
     assert written == (
@@ -567,7 +593,7 @@ def test_parameters() -> None:
     # A value that comes later may be another, or NULL.
     assert SQLWriter(parameters=True).write(bind(pair, [(1, "1"), (2, "2")])) == written
     with pytest.raises(ValueError):
-        SQLWriter(parameters=True).write(Constant(UNBOUND, INTEGER))
+        SQLWriter(parameters=True).write(Constant(UNBOUND, type=INTEGER))
 
 
 def test_authors_say_how_columns_and_parameters_are_written() -> None:
@@ -584,11 +610,13 @@ def test_authors_say_how_columns_and_parameters_are_written() -> None:
 
 # --- Collations, without a server -----------------------------------------------------------------
 
-C_WORD = Column("c_word", 2, TEXT, C)
-POSIX_WORD = Column("posix_word", 2, TEXT, POSIX)
+C_WORD = Column("c_word", 2, type=TEXT, collation=C)
+POSIX_WORD = Column("posix_word", 2, type=TEXT, collation=POSIX)
 LOWER_C_WORD = call("lower", C_WORD, by=C, collation=C)
-C_TEXTS = Constant(["x"], TEXTS, C, "{x}")
-LENGTH = call("length", Collate(WORD, TEXT, POSIX), type=INTEGER, by=POSIX, collation=None)
+C_TEXTS = Constant(["x"], type=TEXTS, collation=C, text="{x}")
+LENGTH = call(
+    "length", Collate(WORD, type=TEXT, collation=POSIX), type=INTEGER, by=POSIX, collation=None
+)
 
 
 @pytest.mark.parametrize(
@@ -599,7 +627,7 @@ LENGTH = call("length", Collate(WORD, TEXT, POSIX), type=INTEGER, by=POSIX, coll
         (operator("<", C_WORD, text("x"), by=C), "(c_word < x)"),
         (operator("<", WORD, C_WORD, by=C), "(word < c_word)"),
         (
-            operator("<", Collate(WORD, TEXT, C), POSIX_WORD, by=C),
+            operator("<", Collate(WORD, type=TEXT, collation=C), POSIX_WORD, by=C),
             "((word COLLATE C) < posix_word)",
         ),
         (operator("<", LOWER_C_WORD, WORD, by=C), "(lower(c_word) < word)"),
@@ -609,7 +637,12 @@ LENGTH = call("length", Collate(WORD, TEXT, POSIX), type=INTEGER, by=POSIX, coll
         (operator("<", C_WORD, text("x"), by=DEFAULT), "(c_word < (x COLLATE default))"),
         # Two explicit ones would clash.
         (
-            operator("<", Collate(WORD, TEXT, C), Collate(WORD, TEXT, POSIX), by=C),
+            operator(
+                "<",
+                Collate(WORD, type=TEXT, collation=C),
+                Collate(WORD, type=TEXT, collation=POSIX),
+                by=C,
+            ),
             "((word COLLATE C) < ((word COLLATE POSIX) COLLATE C))",
         ),
         # Two implicit ones conflict: the operator decides what that means.
@@ -619,7 +652,12 @@ LENGTH = call("length", Collate(WORD, TEXT, POSIX), type=INTEGER, by=POSIX, coll
         (
             operator(
                 "<",
-                Case(((operator("=", POSIX_WORD, WORD, by=POSIX), WORD),), C_WORD, TEXT, C),
+                Case(
+                    ((operator("=", POSIX_WORD, WORD, by=POSIX), WORD),),
+                    C_WORD,
+                    type=TEXT,
+                    collation=C,
+                ),
                 cast(LENGTH, TEXT, DEFAULT),
                 by=C,
             ),
@@ -628,13 +666,21 @@ LENGTH = call("length", Collate(WORD, TEXT, POSIX), type=INTEGER, by=POSIX, coll
         ),
         # The text of a name is compared as names are.
         (
-            operator("<", cast(Column("id", 1, NAME, C), TEXT, C), text("x"), by=C),
+            operator("<", cast(Column("id", 1, type=NAME, collation=C), TEXT, C), text("x"), by=C),
             "((id)::TEXT < x)",
         ),
-        (operator("<", Constant("a", NAME, C, "a"), Constant("b", NAME, C, "b"), by=C), "(a < b)"),
+        (
+            operator(
+                "<",
+                Constant("a", type=NAME, collation=C, text="a"),
+                Constant("b", type=NAME, collation=C, text="b"),
+                by=C,
+            ),
+            "(a < b)",
+        ),
         # A type that is not PostgreSQL's own may be a domain with a collation.
         (
-            operator("<", Constant("a", C_TEXT, C, "a"), WORD, by=C),
+            operator("<", Constant("a", type=C_TEXT, collation=C, text="a"), WORD, by=C),
             "((a COLLATE C) < word)",
         ),
         (
@@ -646,16 +692,19 @@ LENGTH = call("length", Collate(WORD, TEXT, POSIX), type=INTEGER, by=POSIX, coll
             "((CASE WHEN (word = c_word) IS NOT TRUE THEN word END COLLATE C) < word)",
         ),
         (
-            ArrayComparison("=", WORD, C_TEXTS, True, BOOLEAN, input_collation=C),
+            ArrayComparison("=", WORD, C_TEXTS, True, type=BOOLEAN, input_collation=C),
             "(word = ANY (({x} COLLATE C)))",
         ),
-        (MinMax("LEAST", (WORD, text("x")), TEXT, C, C), "LEAST(word, (x COLLATE C))"),
+        (
+            MinMax("LEAST", (WORD, text("x")), type=TEXT, collation=C, input_collation=C),
+            "LEAST(word, (x COLLATE C))",
+        ),
         # The value of the whole has its collation too.
         (text("x", C), "(x COLLATE C)"),
-        (Coalesce((WORD, text("x")), TEXT, C), "COALESCE(word, (x COLLATE C))"),
+        (Coalesce((WORD, text("x")), type=TEXT, collation=C), "COALESCE(word, (x COLLATE C))"),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_collations(node: Expression, sql: str) -> None:
     assert shortened(writer.write(node)) == sql
 
@@ -669,12 +718,22 @@ def shortened(sql: str) -> str:
 
 def test_rows_are_compared_column_by_column() -> None:
     rows = RowComparison(
-        "<", (NUMBER, C_WORD, WORD), (integer(1), text("x"), text("y")), BOOLEAN, None,
-        "pg_catalog", C,
-    )  # fmt: skip
+        "<",
+        (NUMBER, C_WORD, WORD),
+        (integer(1), text("x"), text("y")),
+        type=BOOLEAN,
+        schema="pg_catalog",
+        input_collation=C,
+    )
     assert shortened(writer.write(rows)) == "(ROW(number, c_word, word) < ROW(1, x, y))"
     unclear = RowComparison(
-        "<", (WORD, C_WORD), (WORD, POSIX_WORD), BOOLEAN, None, "pg_catalog", DEFAULT
+        "<",
+        (WORD, C_WORD),
+        (WORD, POSIX_WORD),
+        type=BOOLEAN,
+        collation=None,
+        schema="pg_catalog",
+        input_collation=DEFAULT,
     )
     with pytest.raises(Unsupported, match="row comparison"):
         writer.write(unclear)
@@ -683,7 +742,9 @@ def test_rows_are_compared_column_by_column() -> None:
 def test_collations_that_cannot_be_written() -> None:
     with pytest.raises(Unsupported, match="nothing"):
         writer.write(operator("=", NUMBER, NUMBER, by=C))
-    clash = operator("=", Collate(WORD, TEXT, C), Collate(WORD, TEXT, POSIX))
+    clash = operator(
+        "=", Collate(WORD, type=TEXT, collation=C), Collate(WORD, type=TEXT, collation=POSIX)
+    )
     with pytest.raises(Unsupported, match=r'pg_catalog\."C" and pg_catalog\."POSIX"'):
         writer.write(clash)
 
@@ -752,10 +813,10 @@ def evaluate(session: Session, node: Expression) -> Any:
     return run(session, writer.write(node))
 
 
-A_PAIR = Constant({}, PAIR, None, '(1,"x\\\\y")')
+A_PAIR = Constant({}, type=PAIR, text='(1,"x\\\\y")')
 ONE_BELOW_TWO = operator("<", integer(1), integer(2))
-A_AND_B = Array((text("a"), text("b")), False, TEXTS, DEFAULT)
-NULLS = Constant({}, PAIR, None, "(,)")
+A_AND_B = Array((text("a"), text("b")), False, type=TEXTS, collation=DEFAULT)
+NULLS = Constant({}, type=PAIR, text="(,)")
 
 
 @pytest.mark.parametrize(
@@ -769,85 +830,124 @@ NULLS = Constant({}, PAIR, None, "(,)")
         (operator("@", integer(-5), type=INTEGER), 5),
         (operator("!~~", text("a\\b"), text("a\\\\_"), by=DEFAULT), False),
         (operator("||", text("a"), text("'\\"), type=TEXT, by=DEFAULT, collation=DEFAULT), "a'\\"),
-        (operator("->", Constant("", JSONB, None, '{"a": 1}'), text("a"), type=JSONB), 1),
-        (operator("?", Constant("", JSONB, None, '{"a": 1}'), text("a")), True),
+        (operator("->", Constant("", type=JSONB, text='{"a": 1}'), text("a"), type=JSONB), 1),
+        (operator("?", Constant("", type=JSONB, text='{"a": 1}'), text("a")), True),
         (
             operator(
-                "?|", Constant("", JSONB, None, '{"a": 1}'), Constant("", TEXTS, DEFAULT, "{b}")
+                "?|",
+                Constant("", type=JSONB, text='{"a": 1}'),
+                Constant("", type=TEXTS, collation=DEFAULT, text="{b}"),
             ),
             False,
         ),
         (call("lower", text("ABC")), "abc"),
-        (call("position", text("abc"), text("c"), type=INTEGER, collation=None), 3),
+        (call("position", text("abc"), text("c"), type=INTEGER), 3),
         (call("overlay", text("abc"), text("X"), integer(2)), "aXc"),
         (call("like_escape", text("a#%"), text("#")), "a\\%"),
         (
             call(
-                "extract", text("year"), Constant("", DataType(1082, "date"), None, "2024-02-03"),
-                type=DataType(1700, "numeric"), collation=None,
+                "extract",
+                text("year"),
+                Constant("", type=DataType(1082, "date"), text="2024-02-03"),
+                type=DataType(1700, "numeric"),
             ),
             2024,
         ),
         (call("concat", A_AND_B, is_variadic=True), "ab"),
-        (IsDistinctFrom("=", integer(1), integer(1), BOOLEAN), False),
-        (IsDistinctFrom("=", integer(1), integer(2), BOOLEAN), True),
-        (IsDistinctFrom("=", integer(1), null(INTEGER), BOOLEAN), True),
-        (IsDistinctFrom("=", null(INTEGER), integer(1), BOOLEAN), True),
-        (IsDistinctFrom("=", null(INTEGER), null(INTEGER), BOOLEAN), False),
-        (IsDistinctFrom("=", NULLS, NULLS, BOOLEAN), False),
-        (IsDistinctFrom("=", NULLS, null(PAIR), BOOLEAN), True),
-        (NullIf("=", integer(1), integer(1), INTEGER), None),
-        (NullIf("=", integer(1), integer(2), INTEGER), 1),
-        (NullIf("=", integer(1), null(INTEGER), INTEGER), 1),
-        (ArrayComparison("=", integer(1), integers(3, 1), True, BOOLEAN), True),
-        (ArrayComparison("=", integer(1), integers(3, 1), False, BOOLEAN), False),
-        (ArrayComparison("=", integer(1), integers(), False, BOOLEAN), True),
-        (ArrayComparison("=", integer(1), null(INTEGERS), True, BOOLEAN), None),
-        (RowComparison("<", (integer(1), integer(2)), (integer(1), integer(3)), BOOLEAN), True),
-        (RowComparison(">=", (integer(1), integer(2)), (integer(1), integer(3)), BOOLEAN), False),
-        (operator("=", Row((null(INTEGER),), RECORD), Row((null(INTEGER),), RECORD)), True),
+        (IsDistinctFrom("=", integer(1), integer(1), type=BOOLEAN), False),
+        (IsDistinctFrom("=", integer(1), integer(2), type=BOOLEAN), True),
+        (IsDistinctFrom("=", integer(1), null(INTEGER), type=BOOLEAN), True),
+        (IsDistinctFrom("=", null(INTEGER), integer(1), type=BOOLEAN), True),
+        (IsDistinctFrom("=", null(INTEGER), null(INTEGER), type=BOOLEAN), False),
+        (IsDistinctFrom("=", NULLS, NULLS, type=BOOLEAN), False),
+        (IsDistinctFrom("=", NULLS, null(PAIR), type=BOOLEAN), True),
+        (NullIf("=", integer(1), integer(1), type=INTEGER), None),
+        (NullIf("=", integer(1), integer(2), type=INTEGER), 1),
+        (NullIf("=", integer(1), null(INTEGER), type=INTEGER), 1),
+        (ArrayComparison("=", integer(1), integers(3, 1), True, type=BOOLEAN), True),
+        (ArrayComparison("=", integer(1), integers(3, 1), False, type=BOOLEAN), False),
+        (ArrayComparison("=", integer(1), integers(), False, type=BOOLEAN), True),
+        (ArrayComparison("=", integer(1), null(INTEGERS), True, type=BOOLEAN), None),
+        (
+            RowComparison("<", (integer(1), integer(2)), (integer(1), integer(3)), type=BOOLEAN),
+            True,
+        ),
+        (
+            RowComparison(">=", (integer(1), integer(2)), (integer(1), integer(3)), type=BOOLEAN),
+            False,
+        ),
+        (
+            operator("=", Row((null(INTEGER),), type=RECORD), Row((null(INTEGER),), type=RECORD)),
+            True,
+        ),
         (cast(text("5"), INTEGER), 5),
         (cast(text("abc"), DataType(1043, "", 6, True, "varchar(2)"), DEFAULT), "ab"),
-        (Case(((ONE_BELOW_TWO, text("a")),), text("b"), TEXT, DEFAULT), "a"),
-        (Case(((null(BOOLEAN), text("a")),), null(TEXT, DEFAULT), TEXT, DEFAULT), None),
-        (Coalesce((null(INTEGER), integer(4)), INTEGER), 4),
-        (MinMax("GREATEST", (integer(3), null(INTEGER), integer(4)), INTEGER), 4),
-        (MinMax("LEAST", (text("b"), text("a")), TEXT, DEFAULT, DEFAULT), "a"),
-        (Array((), False, INTEGERS), []),
-        (Array((integer(1), null(INTEGER)), False, INTEGERS), [1, None]),
+        (Case(((ONE_BELOW_TWO, text("a")),), text("b"), type=TEXT, collation=DEFAULT), "a"),
         (
-            Array((Array((integer(1),), False, INTEGERS), integers(2)), True, INTEGERS),
+            Case(((null(BOOLEAN), text("a")),), null(TEXT, DEFAULT), type=TEXT, collation=DEFAULT),
+            None,
+        ),
+        (Coalesce((null(INTEGER), integer(4)), type=INTEGER), 4),
+        (MinMax("GREATEST", (integer(3), null(INTEGER), integer(4)), type=INTEGER), 4),
+        (
+            MinMax(
+                "LEAST",
+                (text("b"), text("a")),
+                type=TEXT,
+                collation=DEFAULT,
+                input_collation=DEFAULT,
+            ),
+            "a",
+        ),
+        (Array((), False, type=INTEGERS), []),
+        (Array((integer(1), null(INTEGER)), False, type=INTEGERS), [1, None]),
+        (
+            Array((Array((integer(1),), False, type=INTEGERS), integers(2)), True, type=INTEGERS),
             [[1], [2]],
         ),
-        (cast(Row((integer(1), text("x\\y")), PAIR), TEXT, DEFAULT), '(1,"x\\\\y")'),
-        (Field(A_PAIR, 'b "c', TEXT, DEFAULT), "x\\y"),
-        (Field(Row((integer(1), text("x")), PAIR), "a", INTEGER), 1),
-        (Field(Row((integer(1), text("x")), RECORD), "f2", TEXT, DEFAULT), "x"),
-        (Subscript(integers(7, 8, 9), (integer(2),), (), INTEGER), 8),
+        (cast(Row((integer(1), text("x\\y")), type=PAIR), TEXT, DEFAULT), '(1,"x\\\\y")'),
+        (Field(A_PAIR, 'b "c', type=TEXT, collation=DEFAULT), "x\\y"),
+        (Field(Row((integer(1), text("x")), type=PAIR), "a", type=INTEGER), 1),
+        (Field(Row((integer(1), text("x")), type=RECORD), "f2", type=TEXT, collation=DEFAULT), "x"),
+        (Subscript(integers(7, 8, 9), (integer(2),), (), type=INTEGER), 8),
         (
             Subscript(
-                Array((integers(1, 2),), True, INTEGERS), (integer(1), integer(2)), (), INTEGER
+                Array((integers(1, 2),), True, type=INTEGERS),
+                (integer(1), integer(2)),
+                (),
+                type=INTEGER,
             ),
             2,
         ),
-        (Subscript(integers(7, 8, 9), (integer(2),), (None,), INTEGERS), [7, 8]),
-        (Subscript(integers(7, 8, 9), (None,), (integer(2),), INTEGERS), [8, 9]),
-        (Subscript(integers(7, 8, 9), (None,), (None,), INTEGERS), [7, 8, 9]),
-        (Subscript(Constant("", JSONB, None, '{"a": [5]}'), (text("a"), text("0")), (), JSONB), 5),
-        (IsNull(NULLS, False, True, BOOLEAN), True),
-        (IsNull(NULLS, False, False, BOOLEAN), False),
-        (IsNull(A_PAIR, True, True, BOOLEAN), True),
-        (IsNull(NULLS, True, True, BOOLEAN), False),
-        (IsNull(NULLS, True, False, BOOLEAN), True),
-        (IsNull(null(PAIR), True, False, BOOLEAN), False),
-        (IsBoolean(null(BOOLEAN), None, False, BOOLEAN), True),
-        (IsBoolean(null(BOOLEAN), True, True, BOOLEAN), True),
-        (IsBoolean(null(BOOLEAN), False, False, BOOLEAN), False),
-        (Not(Or((null(BOOLEAN), Constant(True, BOOLEAN, None, "t")), BOOLEAN), BOOLEAN), False),
-        (And((null(BOOLEAN), Constant(True, BOOLEAN, None, "t")), BOOLEAN), None),
+        (Subscript(integers(7, 8, 9), (integer(2),), (None,), type=INTEGERS), [7, 8]),
+        (Subscript(integers(7, 8, 9), (None,), (integer(2),), type=INTEGERS), [8, 9]),
+        (Subscript(integers(7, 8, 9), (None,), (None,), type=INTEGERS), [7, 8, 9]),
+        (
+            Subscript(
+                Constant("", type=JSONB, text='{"a": [5]}'), (text("a"), text("0")), (), type=JSONB
+            ),
+            5,
+        ),
+        (IsNull(NULLS, False, True, type=BOOLEAN), True),
+        (IsNull(NULLS, False, False, type=BOOLEAN), False),
+        (IsNull(A_PAIR, True, True, type=BOOLEAN), True),
+        (IsNull(NULLS, True, True, type=BOOLEAN), False),
+        (IsNull(NULLS, True, False, type=BOOLEAN), True),
+        (IsNull(null(PAIR), True, False, type=BOOLEAN), False),
+        (IsBoolean(null(BOOLEAN), None, False, type=BOOLEAN), True),
+        (IsBoolean(null(BOOLEAN), True, True, type=BOOLEAN), True),
+        (IsBoolean(null(BOOLEAN), False, False, type=BOOLEAN), False),
+        (
+            Not(
+                Or((null(BOOLEAN), Constant(True, type=BOOLEAN, text="t")), type=BOOLEAN),
+                type=BOOLEAN,
+            ),
+            False,
+        ),
+        (And((null(BOOLEAN), Constant(True, type=BOOLEAN, text="t")), type=BOOLEAN), None),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_values_on_a_hostile_server(hostile: Session, node: Expression, value: Any) -> None:
     assert evaluate(hostile, node) == value
     hostile.execute("SET standard_conforming_strings = on")
@@ -892,7 +992,7 @@ def test_values_on_a_hostile_server(hostile: Session, node: Expression, value: A
     ],
 )
 def test_literals_on_a_server(hostile: Session, type: str, value: str) -> None:
-    constant = Constant(value, DataType(0, type), None, value)
+    constant = Constant(value, type=DataType(0, type), text=value)
     for setting in ("off", "on"):
         hostile.execute(f"SET standard_conforming_strings = {setting}".encode())
         hostile.execute(
@@ -906,7 +1006,7 @@ def test_literals_on_a_server(hostile: Session, type: str, value: str) -> None:
 
 @pytest.mark.parametrize("name", ['a"b', "a\\b", "ä ö", "select", "A", "a.b", "$1", "?", "%s", "'"])
 def test_column_names_on_a_server(hostile: Session, name: str) -> None:
-    column = Column(name, 1, INTEGER)
+    column = Column(name, 1, type=INTEGER)
     written = writer.write(operator("=", column, integer(3)))
     quoted = '"' + name.replace('"', '""') + '"'
     query = f"SELECT {written} FROM (VALUES (3), (4)) AS t({quoted})"
@@ -918,7 +1018,7 @@ def test_parameters_on_a_server(hostile: Session) -> None:
         operator("<", parameter(1), parameter(2, INTEGER)),
         operator("=", parameter(3, TEXT, C), call("lower", parameter(3, TEXT, C), by=C), by=C),
     )
-    written = SQLWriter(parameters=True).write(And(nodes, BOOLEAN))
+    written = SQLWriter(parameters=True).write(And(nodes, type=BOOLEAN))
     hostile.execute(f"PREPARE question AS SELECT {written}".encode())
     assert hostile.execute(b"EXECUTE question('1', '2', 'x')").fetchone() == (True,)
     assert hostile.execute(b"EXECUTE question('1', '2', 'X')").fetchone() == (False,)
@@ -936,25 +1036,33 @@ def test_text_is_compared_as_the_collation_says(session: Session) -> None:
     named = call("pg_collation_for", text("a", ICU), by=ICU)
     assert evaluate(session, named) == '"und-x-icu"'
     values = RowComparison(
-        "<", (integer(1), text("a")), (integer(1), text("B")), BOOLEAN, None, "pg_catalog", ICU
+        "<",
+        (integer(1), text("a")),
+        (integer(1), text("B")),
+        type=BOOLEAN,
+        collation=None,
+        schema="pg_catalog",
+        input_collation=ICU,
     )
     assert evaluate(session, values) is True
 
 
-ANY_TEXT = DataType(90004, "any_text", is_builtin=False, sql="things.any_text")
+ANY_TEXT = DataType(90004, "any_text", is_builtin=False, qualified_name="things.any_text")
 COLLATIONS = [DEFAULT, C, POSIX]
 LEAVES: list[Expression] = [
     WORD,
     C_WORD,
     POSIX_WORD,
-    Column("any_text", 7, ANY_TEXT, POSIX),
-    Column("own", 6, C_TEXT, C),
-    cast(Column("varied", 4, VARCHAR, C), TEXT, C, is_implicit=True, is_relabel=True),
-    cast(Column("id", 5, NAME, C), TEXT, C, name="text", input_collation=C),
+    Column("any_text", 7, type=ANY_TEXT, collation=POSIX),
+    Column("own", 6, type=C_TEXT, collation=C),
+    cast(
+        Column("varied", 4, type=VARCHAR, collation=C), TEXT, C, is_implicit=True, is_relabel=True
+    ),
+    cast(Column("id", 5, type=NAME, collation=C), TEXT, C, name="text", input_collation=C),
     cast(integer(5), TEXT, DEFAULT),
     *(text("x", collation) for collation in COLLATIONS),
-    *(Constant("x", C_TEXT, collation, "x") for collation in COLLATIONS),
-    *(Constant("x", ANY_TEXT, collation, "x") for collation in COLLATIONS),
+    *(Constant("x", type=C_TEXT, collation=collation, text="x") for collation in COLLATIONS),
+    *(Constant("x", type=ANY_TEXT, collation=collation, text="x") for collation in COLLATIONS),
 ]
 
 
@@ -967,19 +1075,21 @@ def random_text(choose: random.Random, depth: int) -> Expression:
     one, other = (random_text(choose, choose.randrange(depth)) for _ in "ab")
     match kind:
         case 0:
-            return Collate(one, one.type, by)
+            return Collate(one, type=one.type, collation=by)
         case 1:
-            return Coalesce((as_text(one), as_text(other)), TEXT, by)
+            return Coalesce((as_text(one), as_text(other)), type=TEXT, collation=by)
         case 2:
             condition = operator("<", as_text(one), as_text(other), by=by)
-            return Case(((condition, as_text(other)),), as_text(one), TEXT, by)
+            return Case(((condition, as_text(other)),), as_text(one), type=TEXT, collation=by)
         case 3:
-            return MinMax("LEAST", (as_text(one), as_text(other)), TEXT, by, by)
+            return MinMax(
+                "LEAST", (as_text(one), as_text(other)), type=TEXT, collation=by, input_collation=by
+            )
         case 4:
             return choose.choice([cast(one, C_TEXT, C), cast(one, ANY_TEXT, one.collation)])
         case 5:
-            array = Array((as_text(one), as_text(other)), False, TEXTS, by)
-            return Subscript(array, (integer(1),), (), TEXT, by)
+            array = Array((as_text(one), as_text(other)), False, type=TEXTS, collation=by)
+            return Subscript(array, (integer(1),), (), type=TEXT, collation=by)
         case 6:
             return null_if(as_text(one), as_text(other), by)
         case 7:

@@ -177,7 +177,7 @@ def test_defaults_of_the_base_class() -> None:
     assert wrapper.get_path_keys() == []
     assert wrapper.can_sort([SortKey("a")]) == []
     assert wrapper.can_limit(1, None) is False
-    assert wrapper.can_filter([Constant(True, DataType(16, "boolean"))]) == []
+    assert wrapper.can_filter([Constant(True, type=DataType(16, "boolean"))]) == []
     assert wrapper.explain([], [], verbose=True) == []
     assert wrapper.analyze() is None
     assert wrapper.rowid_column is None

@@ -25,8 +25,11 @@ from multicorn.testing import Table
 FILTER, OTHER_FILTER = (
     OperatorCall(
         name,
-        (Column("id", 1, DataType(23, "integer")), Constant(9, DataType(23, "integer"), text="9")),
-        DataType(16, "boolean"),
+        (
+            Column("id", 1, type=DataType(23, "integer")),
+            Constant(9, type=DataType(23, "integer"), text="9"),
+        ),
+        type=DataType(16, "boolean"),
     )
     for name in ("<", ">")
 )

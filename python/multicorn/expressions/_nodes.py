@@ -3,58 +3,17 @@
 from __future__ import annotations
 
 from multicorn import UNBOUND
+from multicorn.expressions._record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import Any, ClassVar, NoReturn
+    from typing import Any
 
     from multicorn.expressions._visitor import Visitor
 
-_set = object.__setattr__
 
-
-class _Immutable:
-    """A value made of the fields that `_fields` names: fixed once made, equal by its fields."""
-
-    __slots__ = ()
-    _fields: ClassVar[tuple[str, ...]] = ()
-
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"{type(self).__name__} cannot be changed: make a new one")
-
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"{type(self).__name__} cannot be changed: make a new one")
-
-    def _values(self) -> tuple[Any, ...]:
-        """Return the fields' values, in the constructor's order."""
-        return tuple(getattr(self, name) for name in self._fields)
-
-    def __eq__(self, other: object) -> bool:
-        if type(other) is not type(self):
-            return NotImplemented
-        return self is other or self._values() == other._values()
-
-    def __hash__(self) -> int:
-        return hash((type(self), self._values()))
-
-    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
-        return type(self), self._values()
-
-    def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._told())
-        return f"{type(self).__name__}({shown})"
-
-    def _told(self) -> Iterator[str]:
-        """Yield the fields that are not what the constructor makes of them by itself."""
-        defaults = type(self).__init__.__defaults__ or ()
-        first = len(self._fields) - len(defaults)
-        for position, name in enumerate(self._fields):
-            if position < first or getattr(self, name) != defaults[position - first]:
-                yield name
-
-
-class DataType(_Immutable):
+class DataType(Record):
     """A data type of PostgreSQL.
 
     Args:
@@ -63,39 +22,25 @@ class DataType(_Immutable):
             pg_catalog: `integer`, `text`, `character varying(20)`, `public.mood`, `integer[]`.
         typmod: the modifier as pg_attribute.atttypmod keeps it, -1 for none.
         is_builtin: whether it comes with PostgreSQL.
-        sql: the name as it is right in SQL whatever the search path: `pg_catalog.text`. The name
-            if not given.
+        qualified_name: the same with its schema, `pg_catalog.text`; '' if it is that anyway.
     """
 
-    __slots__ = _fields = ("oid", "name", "typmod", "is_builtin", "sql")
     oid: int
     name: str
-    typmod: int
-    is_builtin: bool
-    sql: str
+    typmod: int = -1
+    is_builtin: bool = True
+    qualified_name: str = ""
 
-    def __init__(
-        self,
-        oid: int,
-        name: str,
-        typmod: int = -1,
-        is_builtin: bool = True,
-        sql: str | None = None,
-    ) -> None:
-        _set(self, "oid", oid)
-        _set(self, "name", name)
-        _set(self, "typmod", typmod)
-        _set(self, "is_builtin", is_builtin)
-        _set(self, "sql", name if sql is None else sql)
-
-    def _told(self) -> Iterator[str]:
-        return (name for name in super()._told() if name != "sql" or self.sql != self.name)
+    @property
+    def sql(self) -> str:
+        """The type as it is right in SQL whatever the search path."""
+        return self.qualified_name or self.name
 
     def __str__(self) -> str:
         return self.name
 
 
-class Collation(_Immutable):
+class Collation(Record):
     """A collation of PostgreSQL.
 
     Args:
@@ -105,23 +50,10 @@ class Collation(_Immutable):
         is_builtin: whether it comes with PostgreSQL.
     """
 
-    __slots__ = _fields = ("name", "schema", "is_deterministic", "is_builtin")
     name: str
-    schema: str
-    is_deterministic: bool
-    is_builtin: bool
-
-    def __init__(
-        self,
-        name: str,
-        schema: str = "pg_catalog",
-        is_deterministic: bool = True,
-        is_builtin: bool = True,
-    ) -> None:
-        _set(self, "name", name)
-        _set(self, "schema", schema)
-        _set(self, "is_deterministic", is_deterministic)
-        _set(self, "is_builtin", is_builtin)
+    schema: str = "pg_catalog"
+    is_deterministic: bool = True
+    is_builtin: bool = True
 
     @property
     def is_default(self) -> bool:
@@ -132,7 +64,7 @@ class Collation(_Immutable):
         return self.name
 
 
-class Expression(_Immutable):
+class Expression(Record, kw_only=True):
     """A part of a condition: the common part of the classes below.
 
     Attributes:
@@ -140,9 +72,8 @@ class Expression(_Immutable):
         collation: the Collation of its value; None for a type that has none.
     """
 
-    __slots__ = ()
     type: DataType
-    collation: Collation | None
+    collation: Collation | None = None
 
     @property
     def children(self) -> tuple[Expression, ...]:
@@ -213,17 +144,8 @@ class Column(Expression):
         number: its number in the table, from 1.
     """
 
-    __slots__ = _fields = ("name", "number", "type", "collation")
     name: str
     number: int
-
-    def __init__(
-        self, name: str, number: int, type: DataType, collation: Collation | None = None
-    ) -> None:
-        _set(self, "name", name)
-        _set(self, "number", number)
-        _set(self, "type", type)
-        _set(self, "collation", collation)
 
 
 class Constant(Expression):
@@ -238,24 +160,9 @@ class Constant(Expression):
             number in all expressions of a query is the same value. None for a constant.
     """
 
-    __slots__ = _fields = ("value", "type", "collation", "text", "parameter")
     value: Any
-    text: str | None
-    parameter: int | None
-
-    def __init__(
-        self,
-        value: Any,
-        type: DataType,
-        collation: Collation | None = None,
-        text: str | None = None,
-        parameter: int | None = None,
-    ) -> None:
-        _set(self, "value", value)
-        _set(self, "type", type)
-        _set(self, "collation", collation)
-        _set(self, "text", text)
-        _set(self, "parameter", parameter)
+    text: str | None = None
+    parameter: int | None = None
 
     @property
     def is_bound(self) -> bool:
@@ -267,11 +174,10 @@ class Constant(Expression):
         return hash((Constant, self.type, self.text, self.parameter))
 
 
-class Call(Expression):
+class Call(Expression, kw_only=True):
     """What has an operator or a function of its own: the common part of those below.
 
     Args:
-        name: the name of the operator or function, without its schema.
         schema: its schema.
         input_collation: the Collation that it works by; None where none matters.
         calls_builtin: whether the operator or function comes with PostgreSQL.
@@ -279,54 +185,30 @@ class Call(Expression):
             it also depends on settings of the session. Volatile ones are never offered.
     """
 
-    __slots__ = ()
-    name: str
-    schema: str
-    input_collation: Collation | None
-    calls_builtin: bool
-    calls_immutable: bool
+    schema: str = "pg_catalog"
+    input_collation: Collation | None = None
+    calls_builtin: bool = True
+    calls_immutable: bool = True
 
 
-_CALL = (
-    "type",
-    "collation",
-    "schema",
-    "input_collation",
-    "calls_builtin",
-    "calls_immutable",
-)
-
-
-class OperatorCall(Call):
-    """An operator with one argument, on its right, or two.
+class ByOperator(Call):
+    """What an operator decides: the common part of four of the classes below.
 
     Args:
         name: the operator: `=`, `<=`, `~~` (LIKE), `@>`, `||`, `-`.
+    """
+
+    name: str
+
+
+class OperatorCall(ByOperator):
+    """An operator with one argument, on its right, or two.
+
+    Args:
         arguments: one or two expressions.
     """
 
-    __slots__ = _fields = ("name", "arguments", *_CALL)
     arguments: tuple[Expression, ...]
-
-    def __init__(
-        self,
-        name: str,
-        arguments: tuple[Expression, ...],
-        type: DataType,
-        collation: Collation | None = None,
-        schema: str = "pg_catalog",
-        input_collation: Collation | None = None,
-        calls_builtin: bool = True,
-        calls_immutable: bool = True,
-    ) -> None:
-        _set(self, "name", name)
-        _set(self, "arguments", arguments)
-        _set(self, "type", type)
-        _set(self, "collation", collation)
-        _set(self, "schema", schema)
-        _set(self, "input_collation", input_collation)
-        _set(self, "calls_builtin", calls_builtin)
-        _set(self, "calls_immutable", calls_immutable)
 
 
 class FunctionCall(Call):
@@ -338,164 +220,63 @@ class FunctionCall(Call):
         is_variadic: the last argument is an array, written after VARIADIC.
     """
 
-    __slots__ = _fields = ("name", "arguments", *_CALL, "is_variadic")
+    name: str
     arguments: tuple[Expression, ...]
-    is_variadic: bool
-
-    def __init__(
-        self,
-        name: str,
-        arguments: tuple[Expression, ...],
-        type: DataType,
-        collation: Collation | None = None,
-        schema: str = "pg_catalog",
-        input_collation: Collation | None = None,
-        calls_builtin: bool = True,
-        calls_immutable: bool = True,
-        is_variadic: bool = False,
-    ) -> None:
-        _set(self, "name", name)
-        _set(self, "arguments", arguments)
-        _set(self, "type", type)
-        _set(self, "collation", collation)
-        _set(self, "schema", schema)
-        _set(self, "input_collation", input_collation)
-        _set(self, "calls_builtin", calls_builtin)
-        _set(self, "calls_immutable", calls_immutable)
-        _set(self, "is_variadic", is_variadic)
+    is_variadic: bool = False
 
 
-class _Comparison(Call):
+class _Comparison(ByOperator):
     """What compares two values by an operator of equality."""
 
-    __slots__ = _fields = ("name", "left", "right", *_CALL)
     left: Expression
     right: Expression
-
-    def __init__(
-        self,
-        name: str,
-        left: Expression,
-        right: Expression,
-        type: DataType,
-        collation: Collation | None = None,
-        schema: str = "pg_catalog",
-        input_collation: Collation | None = None,
-        calls_builtin: bool = True,
-        calls_immutable: bool = True,
-    ) -> None:
-        _set(self, "name", name)
-        _set(self, "left", left)
-        _set(self, "right", right)
-        _set(self, "type", type)
-        _set(self, "collation", collation)
-        _set(self, "schema", schema)
-        _set(self, "input_collation", input_collation)
-        _set(self, "calls_builtin", calls_builtin)
-        _set(self, "calls_immutable", calls_immutable)
 
 
 class IsDistinctFrom(_Comparison):
     """`left IS DISTINCT FROM right`; IS NOT DISTINCT FROM is the Not of it.
 
     Args:
-        name: the operator of equality.
         left: an expression.
         right: an expression.
     """
-
-    __slots__ = ()
 
 
 class NullIf(_Comparison):
     """`NULLIF(left, right)`: NULL if the two are equal, else left.
 
     Args:
-        name: the operator of equality.
         left: an expression.
         right: an expression.
     """
 
-    __slots__ = ()
 
-
-class ArrayComparison(Call):
+class ArrayComparison(ByOperator):
     """`left operator ANY (array)`, which is what IN becomes, or `operator ALL (array)`.
 
     Args:
-        name: the operator.
         left: what is compared.
         array: with whose elements.
         is_any: ANY; else ALL.
     """
 
-    __slots__ = _fields = ("name", "left", "array", "is_any", *_CALL)
     left: Expression
     array: Expression
     is_any: bool
 
-    def __init__(
-        self,
-        name: str,
-        left: Expression,
-        array: Expression,
-        is_any: bool,
-        type: DataType,
-        collation: Collation | None = None,
-        schema: str = "pg_catalog",
-        input_collation: Collation | None = None,
-        calls_builtin: bool = True,
-        calls_immutable: bool = True,
-    ) -> None:
-        _set(self, "name", name)
-        _set(self, "left", left)
-        _set(self, "array", array)
-        _set(self, "is_any", is_any)
-        _set(self, "type", type)
-        _set(self, "collation", collation)
-        _set(self, "schema", schema)
-        _set(self, "input_collation", input_collation)
-        _set(self, "calls_builtin", calls_builtin)
-        _set(self, "calls_immutable", calls_immutable)
 
-
-class RowComparison(Call):
+class RowComparison(ByOperator):
     """`ROW(left, ...) operator ROW(right, ...)` for `<`, `<=`, `>` and `>=`.
 
     Equality of rows comes as And, or Or, of the comparisons of their columns.
 
     Args:
-        name: the operator.
         left: as many expressions
         right: as there are here.
         input_collation: that of the first columns which have one.
     """
 
-    __slots__ = _fields = ("name", "left", "right", *_CALL)
     left: tuple[Expression, ...]
     right: tuple[Expression, ...]
-
-    def __init__(
-        self,
-        name: str,
-        left: tuple[Expression, ...],
-        right: tuple[Expression, ...],
-        type: DataType,
-        collation: Collation | None = None,
-        schema: str = "pg_catalog",
-        input_collation: Collation | None = None,
-        calls_builtin: bool = True,
-        calls_immutable: bool = True,
-    ) -> None:
-        _set(self, "name", name)
-        _set(self, "left", left)
-        _set(self, "right", right)
-        _set(self, "type", type)
-        _set(self, "collation", collation)
-        _set(self, "schema", schema)
-        _set(self, "input_collation", input_collation)
-        _set(self, "calls_builtin", calls_builtin)
-        _set(self, "calls_immutable", calls_immutable)
 
 
 class Cast(Call):
@@ -509,34 +290,10 @@ class Cast(Call):
         is_relabel: the value stays what it is, byte for byte: varchar to text.
     """
 
-    __slots__ = _fields = ("argument", *_CALL, "name", "is_implicit", "is_relabel")
     argument: Expression
-    is_implicit: bool
-    is_relabel: bool
-
-    def __init__(
-        self,
-        argument: Expression,
-        type: DataType,
-        collation: Collation | None = None,
-        schema: str = "pg_catalog",
-        input_collation: Collation | None = None,
-        calls_builtin: bool = True,
-        calls_immutable: bool = True,
-        name: str = "",
-        is_implicit: bool = False,
-        is_relabel: bool = False,
-    ) -> None:
-        _set(self, "argument", argument)
-        _set(self, "type", type)
-        _set(self, "collation", collation)
-        _set(self, "schema", schema)
-        _set(self, "input_collation", input_collation)
-        _set(self, "calls_builtin", calls_builtin)
-        _set(self, "calls_immutable", calls_immutable)
-        _set(self, "name", name)
-        _set(self, "is_implicit", is_implicit)
-        _set(self, "is_relabel", is_relabel)
+    name: str = ""
+    is_implicit: bool = False
+    is_relabel: bool = False
 
 
 class Collate(Expression):
@@ -546,58 +303,27 @@ class Collate(Expression):
         argument: a text.
     """
 
-    __slots__ = _fields = ("argument", "type", "collation")
     argument: Expression
-
-    def __init__(
-        self, argument: Expression, type: DataType, collation: Collation | None = None
-    ) -> None:
-        _set(self, "argument", argument)
-        _set(self, "type", type)
-        _set(self, "collation", collation)
 
 
 class _Arguments(Expression):
     """What is made of nothing but arguments."""
 
-    __slots__ = _fields = ("arguments", "type", "collation")
     arguments: tuple[Expression, ...]
-
-    def __init__(
-        self,
-        arguments: tuple[Expression, ...],
-        type: DataType,
-        collation: Collation | None = None,
-    ) -> None:
-        _set(self, "arguments", arguments)
-        _set(self, "type", type)
-        _set(self, "collation", collation)
 
 
 class And(_Arguments):
     """`argument AND argument ...`; the arguments are two or more, none of them an And."""
 
-    __slots__ = ()
-
 
 class Or(_Arguments):
     """`argument OR argument ...`; the arguments are two or more, none of them an Or."""
-
-    __slots__ = ()
 
 
 class Not(Expression):
     """`NOT argument`."""
 
-    __slots__ = _fields = ("argument", "type", "collation")
     argument: Expression
-
-    def __init__(
-        self, argument: Expression, type: DataType, collation: Collation | None = None
-    ) -> None:
-        _set(self, "argument", argument)
-        _set(self, "type", type)
-        _set(self, "collation", collation)
 
 
 class IsNull(Expression):
@@ -610,24 +336,9 @@ class IsNull(Expression):
             NULL, IS NOT NULL whether none is. If False, a composite is taken as one value.
     """
 
-    __slots__ = _fields = ("argument", "is_negated", "is_row", "type", "collation")
     argument: Expression
     is_negated: bool
     is_row: bool
-
-    def __init__(
-        self,
-        argument: Expression,
-        is_negated: bool,
-        is_row: bool,
-        type: DataType,
-        collation: Collation | None = None,
-    ) -> None:
-        _set(self, "argument", argument)
-        _set(self, "is_negated", is_negated)
-        _set(self, "is_row", is_row)
-        _set(self, "type", type)
-        _set(self, "collation", collation)
 
 
 class IsBoolean(Expression):
@@ -639,24 +350,9 @@ class IsBoolean(Expression):
         is_negated: IS NOT.
     """
 
-    __slots__ = _fields = ("argument", "value", "is_negated", "type", "collation")
     argument: Expression
     value: bool | None
     is_negated: bool
-
-    def __init__(
-        self,
-        argument: Expression,
-        value: bool | None,
-        is_negated: bool,
-        type: DataType,
-        collation: Collation | None = None,
-    ) -> None:
-        _set(self, "argument", argument)
-        _set(self, "value", value)
-        _set(self, "is_negated", is_negated)
-        _set(self, "type", type)
-        _set(self, "collation", collation)
 
 
 class Case(Expression):
@@ -669,27 +365,12 @@ class Case(Expression):
         default: what ELSE gives; a NULL Constant if there is none.
     """
 
-    __slots__ = _fields = ("whens", "default", "type", "collation")
     whens: tuple[tuple[Expression, Expression], ...]
     default: Expression
-
-    def __init__(
-        self,
-        whens: tuple[tuple[Expression, Expression], ...],
-        default: Expression,
-        type: DataType,
-        collation: Collation | None = None,
-    ) -> None:
-        _set(self, "whens", whens)
-        _set(self, "default", default)
-        _set(self, "type", type)
-        _set(self, "collation", collation)
 
 
 class Coalesce(_Arguments):
     """`COALESCE(argument, ...)`: the first argument that is not NULL."""
-
-    __slots__ = ()
 
 
 class MinMax(Expression):
@@ -701,24 +382,9 @@ class MinMax(Expression):
         input_collation: the Collation that texts are compared by.
     """
 
-    __slots__ = _fields = ("name", "arguments", "type", "collation", "input_collation")
     name: str
     arguments: tuple[Expression, ...]
-    input_collation: Collation | None
-
-    def __init__(
-        self,
-        name: str,
-        arguments: tuple[Expression, ...],
-        type: DataType,
-        collation: Collation | None = None,
-        input_collation: Collation | None = None,
-    ) -> None:
-        _set(self, "name", name)
-        _set(self, "arguments", arguments)
-        _set(self, "type", type)
-        _set(self, "collation", collation)
-        _set(self, "input_collation", input_collation)
+    input_collation: Collation | None = None
 
 
 class Array(Expression):
@@ -729,21 +395,8 @@ class Array(Expression):
         is_nested: the elements are arrays, which become its rows.
     """
 
-    __slots__ = _fields = ("elements", "is_nested", "type", "collation")
     elements: tuple[Expression, ...]
     is_nested: bool
-
-    def __init__(
-        self,
-        elements: tuple[Expression, ...],
-        is_nested: bool,
-        type: DataType,
-        collation: Collation | None = None,
-    ) -> None:
-        _set(self, "elements", elements)
-        _set(self, "is_nested", is_nested)
-        _set(self, "type", type)
-        _set(self, "collation", collation)
 
 
 class Row(Expression):
@@ -753,18 +406,7 @@ class Row(Expression):
         fields: expressions, possibly none.
     """
 
-    __slots__ = _fields = ("fields", "type", "collation")
     fields: tuple[Expression, ...]
-
-    def __init__(
-        self,
-        fields: tuple[Expression, ...],
-        type: DataType,
-        collation: Collation | None = None,
-    ) -> None:
-        _set(self, "fields", fields)
-        _set(self, "type", type)
-        _set(self, "collation", collation)
 
 
 class Subscript(Expression):
@@ -777,24 +419,9 @@ class Subscript(Expression):
             slice.
     """
 
-    __slots__ = _fields = ("container", "upper", "lower", "type", "collation")
     container: Expression
     upper: tuple[Expression | None, ...]
     lower: tuple[Expression | None, ...]
-
-    def __init__(
-        self,
-        container: Expression,
-        upper: tuple[Expression | None, ...],
-        lower: tuple[Expression | None, ...],
-        type: DataType,
-        collation: Collation | None = None,
-    ) -> None:
-        _set(self, "container", container)
-        _set(self, "upper", upper)
-        _set(self, "lower", lower)
-        _set(self, "type", type)
-        _set(self, "collation", collation)
 
 
 class Field(Expression):
@@ -805,21 +432,8 @@ class Field(Expression):
         name: the field.
     """
 
-    __slots__ = _fields = ("argument", "name", "type", "collation")
     argument: Expression
     name: str
-
-    def __init__(
-        self,
-        argument: Expression,
-        name: str,
-        type: DataType,
-        collation: Collation | None = None,
-    ) -> None:
-        _set(self, "argument", argument)
-        _set(self, "name", name)
-        _set(self, "type", type)
-        _set(self, "collation", collation)
 
 
 def bind(expression: Expression, values: Sequence[tuple[Any, str | None]]) -> Expression:
@@ -840,10 +454,16 @@ def bind(expression: Expression, values: Sequence[tuple[Any, str | None]]) -> Ex
         if expression.parameter is None:
             return expression
         value, text = values[expression.parameter - 1]
-        return Constant(value, expression.type, expression.collation, text, expression.parameter)
+        return Constant(
+            value,
+            text,
+            expression.parameter,
+            type=expression.type,
+            collation=expression.collation,
+        )
     fields = expression._values()
     bound = _bind_all(fields, values)
-    return expression if bound is fields else type(expression)(*bound)
+    return expression if bound is fields else expression._with_values(bound)
 
 
 def _bind_all(fields: tuple[Any, ...], values: Sequence[tuple[Any, str | None]]) -> tuple[Any, ...]:

@@ -17,7 +17,7 @@ from multicorn.expressions._nodes import (
     And,
     Array,
     ArrayComparison,
-    Call,
+    ByOperator,
     Case,
     Cast,
     Coalesce,
@@ -156,14 +156,7 @@ class SQLWriter(Visitor[Fragment]):
 
     def visit_operator_call(self, node: OperatorCall) -> Fragment:
         """Write the operator between its arguments, or before its only one."""
-        arguments, fragment = self._arguments(node.arguments, node.input_collation)
-        if len(arguments) > 1 and all(isinstance(one, Row) for one in node.arguments):
-            # Without a cast, the parser would compare the rows column by column.
-            arguments = [
-                _cast(sql, self._type(row.type))
-                for sql, row in zip(arguments, node.arguments, strict=True)
-            ]
-        *left, right = arguments
+        (*left, right), fragment = self._operands(node.arguments, node.input_collation)
         sql = f"({' '.join([*left, self._operator(node), right])})"
         return self._result(node, sql, fragment)
 
@@ -177,7 +170,7 @@ class SQLWriter(Visitor[Fragment]):
 
     def visit_is_distinct_from(self, node: IsDistinctFrom) -> Fragment:
         """Write the comparison so that its operator can be named."""
-        (left, right), _ = self._arguments((node.left, node.right), node.input_collation)
+        (left, right), _ = self._operands((node.left, node.right), node.input_collation)
         differs = f"({left} {self._operator(node)} {right}) IS NOT TRUE"
         if self._is_never_null(node.left) or self._is_never_null(node.right):
             return Fragment(f"({differs})")
@@ -187,7 +180,7 @@ class SQLWriter(Visitor[Fragment]):
 
     def visit_null_if(self, node: NullIf) -> Fragment:
         """Write CASE, in which the operator can be named."""
-        (left, right), fragment = self._arguments((node.left, node.right), node.input_collation)
+        (left, right), fragment = self._operands((node.left, node.right), node.input_collation)
         equal = f"({left} {self._operator(node)} {right})"
         sql = f"CASE WHEN {equal} IS NOT TRUE THEN {left} END"
         if fragment.strength != IMPLICIT or fragment.collation != _type_collation(node.type):
@@ -312,7 +305,7 @@ class SQLWriter(Visitor[Fragment]):
         """Return the name of a function or a collation with its schema."""
         return f"{_schema(schema)}.{_quoted(name)}"
 
-    def _operator(self, call: Call) -> str:
+    def _operator(self, call: ByOperator) -> str:
         """Return the call's operator with its schema."""
         if not OPERATOR.fullmatch(call.name):
             raise ValueError(f"{call.name!r} is no operator")
@@ -352,6 +345,19 @@ class SQLWriter(Visitor[Fragment]):
         if node.collation is None:
             return Fragment(sql)
         return Fragment(sql, collation, IMPLICIT) if collation else UNKNOWN._replace(sql=sql)
+
+    def _operands(
+        self, arguments: tuple[Expression, ...], collation: Collation | None
+    ) -> tuple[list[str], Fragment]:
+        """Write the arguments of an operator that compares rows as values."""
+        operands, fragment = self._arguments(arguments, collation)
+        if len(operands) > 1 and all(isinstance(one, Row) for one in arguments):
+            # Without a cast, the parser would compare the rows column by column.
+            operands = [
+                _cast(sql, self._type(row.type))
+                for sql, row in zip(operands, arguments, strict=True)
+            ]
+        return operands, fragment
 
     def _arguments(
         self, arguments: Sequence[Expression], collation: Collation | None
@@ -467,7 +473,7 @@ class DisplayWriter(SQLWriter):
         """Leave out the schema of what comes with PostgreSQL."""
         return _short(name) if schema == "pg_catalog" else f"{_short(schema)}.{_short(name)}"
 
-    def _operator(self, call: Call) -> str:
+    def _operator(self, call: ByOperator) -> str:
         """Leave out the schema of what comes with PostgreSQL."""
         if call.schema == "pg_catalog":
             return call.name
