@@ -260,7 +260,8 @@ multicornAnalyzeForeignTable(Relation relation, AcquireSampleRowsFunc *func,
 
 	estimate_size(relation, instance, &rows, &width);
 	pages = ceil(rows * (width + MAXALIGN(SizeofHeapTupleHeader)) / BLCKSZ);
-	*totalpages = (BlockNumber) Min(pages, MaxBlockNumber);
+	/* pg_class.relpages is an integer. */
+	*totalpages = (BlockNumber) Min(pages, INT_MAX);
 	*func = acquire_sample;
 	return true;
 }
