@@ -144,6 +144,14 @@ limit_scan(ForeignPath *scan, Query *query, FinalPathExtraData *extra)
 	return limited;
 }
 
+/* Does PostgreSQL do something for rows that OFFSET leaves out, so that it must see them? */
+static bool
+needs_skipped_rows(Query *query)
+{
+	return query->limitOffset != NULL &&
+		contain_volatile_functions((Node *) query->targetList);
+}
+
 /* Is there a limit at all, that nothing but a scan of one table is below of? */
 static bool
 may_limit(PlannerInfo *root, FinalPathExtraData *extra)
@@ -151,7 +159,8 @@ may_limit(PlannerInfo *root, FinalPathExtraData *extra)
 	Query *query = root->parse;
 
 	return extra->limit_needed && is_simple(query) &&
-		is_settled(query->limitCount) && is_settled(query->limitOffset);
+		is_settled(query->limitCount) && is_settled(query->limitOffset) &&
+		!needs_skipped_rows(query);
 }
 
 /* Offers a scan that the wrapper limits itself, in the place of Limit. */
