@@ -7,6 +7,9 @@ from typing import Any
 
 from multicorn import ColumnDefinition, Error, TableDefinition
 
+LARGEST_OID = 2**32 - 1
+LARGEST_TYPMOD = 2**31 - 1
+
 
 def import_tables(
     cls: Any,
@@ -32,14 +35,18 @@ def import_tables(
     if found is None:
         return []
     if not isinstance(found, Iterable):
-        raise Error(f"import_schema must return TableDefinitions, not {type(found).__name__}")
+        raise Error(
+            f"import_schema must return a list of TableDefinitions, not {type(found).__name__}"
+        )
     return [_table(definition) for definition in found]
 
 
 def _table(definition: Any) -> tuple[Any, ...]:
     """Return a table taken apart."""
     if not isinstance(definition, TableDefinition):
-        raise Error(f"import_schema must return TableDefinitions, not {type(definition).__name__}")
+        raise Error(
+            f"import_schema must return TableDefinitions; one of them is {type(definition).__name__}"
+        )
     name = _text(definition.table_name, "the name of a table")
     where = f'table "{name}"'
     columns = [_column(column, where) for column in definition.columns or ()]
@@ -62,8 +69,8 @@ def _column(definition: Any, where: str) -> tuple[Any, ...]:
     return (
         name,
         _text(type_name, f"the type of {where}") if type_name else None,
-        int(definition.type_oid or 0),
-        int(definition.typmod or -1),
+        _integer(definition.type_oid or 0, 0, LARGEST_OID, f"the type_oid of {where}"),
+        _integer(definition.typmod or -1, -1, LARGEST_TYPMOD, f"the typmod of {where}"),
         getattr(definition, "default", None),
         getattr(definition, "collation", None),
         bool(getattr(definition, "not_null", False)),
@@ -82,6 +89,15 @@ def _options(options: Mapping[str, Any] | None, where: str) -> list[tuple[str, s
         for name, value in options.items()
         if value is not None
     ]
+
+
+def _integer(value: Any, least: int, most: int, what: str) -> int:
+    """Return an integer that is within its range."""
+    if not isinstance(value, int):
+        raise Error(f"{what} must be an int, not {type(value).__name__}")
+    if not least <= value <= most:
+        raise Error(f"{what} must be between {least} and {most}, not {value}")
+    return value
 
 
 def _text(value: Any, what: str) -> str:

@@ -15,6 +15,7 @@
 #include "nodes/makefuncs.h"
 #include "parser/parser.h"
 #include "utils/builtins.h"
+#include "utils/syscache.h"
 #include "wrapper/options.h"
 
 /* What a statement is being written about. */
@@ -108,20 +109,18 @@ append_type(StringInfo sql, PyObject *column)
 	long modifier = PyLong_AsLong(PyTuple_GET_ITEM(column, COLUMN_TYPMOD));
 	Oid type = (Oid) oid;
 	int32 typmod = (int32) modifier;
-	char *written;
 
 	if (PyErr_Occurred())
 		python_throw();
 	if (name != NULL)
 		parse_type(name, &type, &typmod);
-	written = format_type_extended(type, typmod,
-								   FORMAT_TYPE_TYPEMOD_GIVEN |
-									   FORMAT_TYPE_FORCE_QUALIFY |
-									   FORMAT_TYPE_INVALID_AS_NULL);
-	if (written == NULL)
+	if (!SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(type)))
 		ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
 				errmsg("type with OID %u does not exist", type));
-	appendStringInfo(sql, " %s", written);
+	appendStringInfo(sql, " %s",
+					 format_type_extended(type, typmod,
+										  FORMAT_TYPE_TYPEMOD_GIVEN |
+											  FORMAT_TYPE_FORCE_QUALIFY));
 }
 
 /* Is this SELECT made of one expression, and nothing else? */

@@ -558,7 +558,8 @@ build_row_comparison(Builder *builder, RowCompareExpr *expression)
 static PyObject *
 collate(PyObject *object, Node *node, Oid given)
 {
-	if (exprCollation(node) == given)
+	/* An invalid one could not be told from the arguments': they disagree. */
+	if (exprCollation(node) == given || !OidIsValid(exprCollation(node)))
 		return object;
 	return MAKE(CLASS_COLLATE, TYPE_OF(node), COLLATION_OF(node), object);
 }
@@ -592,7 +593,9 @@ build_cast(Builder *builder, Node *node, Node *argument, Oid function,
 		return NULL;
 	if (OidIsValid(function))
 		callee = function_callee(function);
-	collation = collation_of_cast(exprType(node), argument);
+	collation = OidIsValid(exprCollation(node))
+		? collation_of_cast(exprType(node), argument)
+		: InvalidOid;
 	object = MAKE(CLASS_CAST, TYPE_OF(node), collation_of(collation),
 				  callee.schema, collation_of(exprInputCollation(node)),
 				  callee.is_builtin, callee.is_immutable, object, callee.name,

@@ -10,6 +10,7 @@
 #include "plan/sort.h"
 
 #include "access/table.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
@@ -124,6 +125,18 @@ is_default_order(Oid type, Oid opfamily)
 	return entry->btree_opf == opfamily;
 }
 
+/*
+ * Does a SortKey say which collation orders a column? Its name must do, and
+ * without a name it is the default, which has to be the column's own.
+ */
+static bool
+is_collation_told(Oid collation, Var *column)
+{
+	if (collation == DEFAULT_COLLATION_OID)
+		return column->varcollid == DEFAULT_COLLATION_OID;
+	return !OidIsValid(collation) || CollationIsVisible(collation);
+}
+
 /* The column of rel that a path key orders by; NULL if it is not a plain one. */
 static Var *
 column_of(PathKey *key, RelOptInfo *rel)
@@ -144,7 +157,8 @@ column_of(PathKey *key, RelOptInfo *rel)
 											  rel->relids);
 		if (member != NULL && is_plain((Node *) member->em_expr, column) &&
 			is_default_order(exprType((Node *) member->em_expr),
-							 key->pk_opfamily))
+							 key->pk_opfamily) &&
+			is_collation_told(class->ec_collation, column))
 			return column;
 	}
 	return NULL;

@@ -463,10 +463,15 @@ find_import_wrapper(List *options, ForeignServer *server,
 					ForeignDataWrapper *fdw)
 {
 	WrapperChoice choice = fdw_choice(fdw);
+	const char *given = option_value(options, "wrapper");
 
+	if (choice.wrapper != NULL && given != NULL)
+		ereport(ERROR, errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				errmsg("option \"wrapper\" cannot be given"),
+				errdetail("The class is fixed by foreign data wrapper \"%s\".",
+						  fdw->fdwname));
 	if (choice.wrapper == NULL)
-		choice = (WrapperChoice) {option_value(options, "wrapper"),
-								  GetUserId(), NULL};
+		choice = (WrapperChoice) {given, GetUserId(), NULL};
 	if (choice.wrapper == NULL)
 		choice = server_choice(server);
 	if (choice.wrapper == NULL)
