@@ -12,9 +12,11 @@
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
 #include "plan/expression.h"
+#include "plan/filter.h"
 #include "plan/operand.h"
 #include "plan/relation.h"
 #include "plan/sort.h"
+#include "plan/upper.h"
 
 /* ---------- once per scan ---------- */
 
@@ -78,6 +80,55 @@ arguments_prepare(MulticornScan *scan, ForeignScan *plan, TupleDesc tupdesc,
 	}
 	scan->operand_converters = palloc0(list_length(plan->fdw_exprs) *
 									   sizeof(ToPython *));
+}
+
+/* A list of the filters as they are before their values are known; owned. */
+static PyObject *
+unbound_filters(MulticornScan *scan)
+{
+	PyObject *filters = reference_own(PyList_New(0));
+
+	for (int i = 0; i < scan->filter_count; i++)
+	{
+		if (PyList_Append(filters, scan->filters[i].expression) != 0)
+			python_throw();
+	}
+	return filters;
+}
+
+/* LIMIT or OFFSET before its value is known, owned; None if it is not given. */
+static PyObject *
+unbound_limit(const ScanLimit *limit)
+{
+	if (!limit->given)
+		return Py_None;
+	return limit->operand >= 0
+		? interpreter_functions.UNBOUND
+		: reference_own(PyLong_FromLongLong(limit->value));
+}
+
+/*
+ * Does an instance promise what another one did when the query was planned? It
+ * is asked the same again.
+ */
+bool
+arguments_promised(MulticornScan *scan, ForeignScan *plan, TupleDesc tupdesc,
+				   const Instance *instance)
+{
+	List *sort_keys = plan_member(plan, PLAN_SORT_KEYS);
+
+	if (scan->filter_count > 0 &&
+		bms_num_members(filters_promised(instance, unbound_filters(scan))) !=
+			scan->filter_count)
+		return false;
+	if (sort_keys != NIL &&
+		(instance_hook(instance, HOOK_CAN_SORT) == NULL ||
+		 sort_keys_promised(instance, sort_keys, tupdesc) !=
+			 list_length(sort_keys)))
+		return false;
+	return !scan->limited ||
+		limit_promised(instance, unbound_limit(&scan->limit),
+					   unbound_limit(&scan->offset));
 }
 
 /* ---------- operands ---------- */
@@ -319,33 +370,6 @@ arguments_bind(MulticornScan *scan, ExprContext *econtext,
 	return true;
 }
 
-/* The list of filters as they are before their values are known; NULL without any. */
-static PyObject *
-unbound_filters(MulticornScan *scan)
-{
-	PyObject *filters;
-
-	if (scan->filter_count == 0)
-		return NULL;
-	filters = reference_own(PyList_New(0));
-	for (int i = 0; i < scan->filter_count; i++)
-	{
-		if (PyList_Append(filters, scan->filters[i].expression) != 0)
-			python_throw();
-	}
-	return filters;
-}
-
-/* LIMIT or OFFSET for explain(), owned; NULL if it is not given. */
-static PyObject *
-unbound_limit(const ScanLimit *limit)
-{
-	if (!limit->given)
-		return NULL;
-	return limit->operand >= 0 ? interpreter_functions.UNBOUND
-							   : python_number(limit->value);
-}
-
 /*
  * The arguments for explain() but the columns, in CurrentMemoryContext; values
  * that are known only in execution are UNBOUND. False if no row can match.
@@ -362,9 +386,12 @@ arguments_explain(MulticornScan *scan, bool verbose,
 		return false;
 	arguments->values[ARGUMENT_QUALS] = quals;
 	add_keyword(arguments, names, "sortkeys", own_list(scan->sort_keys));
-	add_keyword(arguments, names, "limit", unbound_limit(&scan->limit));
-	add_keyword(arguments, names, "offset", unbound_limit(&scan->offset));
-	add_keyword(arguments, names, "filters", unbound_filters(scan));
+	add_keyword(arguments, names, "limit",
+				scan->limit.given ? unbound_limit(&scan->limit) : NULL);
+	add_keyword(arguments, names, "offset",
+				scan->offset.given ? unbound_limit(&scan->offset) : NULL);
+	add_keyword(arguments, names, "filters",
+				scan->filter_count > 0 ? unbound_filters(scan) : NULL);
 	add_keyword(arguments, names, "verbose", verbose ? Py_True : NULL);
 	arguments->keywords = reference_own(PyList_AsTuple(names));
 	return true;

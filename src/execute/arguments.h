@@ -25,6 +25,8 @@ typedef struct ExecuteArguments
 
 extern void arguments_prepare(MulticornScan *scan, ForeignScan *plan,
 							  TupleDesc tupdesc, const Instance *instance);
+extern bool arguments_promised(MulticornScan *scan, ForeignScan *plan,
+							   TupleDesc tupdesc, const Instance *instance);
 extern bool arguments_bind(MulticornScan *scan, ExprContext *econtext,
 						   ExecuteArguments *arguments);
 extern bool arguments_explain(MulticornScan *scan, bool verbose,

@@ -15,6 +15,7 @@
 #include "nodes/makefuncs.h"
 #include "plan/relation.h"
 #include "utils/memutils.h"
+#include "utils/plancache.h"
 #include "utils/rel.h"
 
 /* ---------- beginning ---------- */
@@ -70,29 +71,37 @@ choose_columns(ForeignScanState *node, MulticornScan *scan, PlanMember member)
 	memset(slot->tts_values, 0, tupdesc->natts * sizeof(Datum));
 }
 
-/* Throws if the query was planned with the promises of another instance. */
+/*
+ * Throws if the query was planned with what another instance has promised, and
+ * this one does not. The plan is not to be used again.
+ */
 static void
-require_promise(ForeignScanState *node, MulticornScan *scan)
+require_promise(MulticornScan *scan, Relation relation, ForeignScan *plan)
 {
-	if (!plan_was_promised_by((ForeignScan *) node->ss.ps.plan,
-							  scan->owner.open->instance))
-		ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				errmsg("the options of foreign table \"%s\" have changed since the query was planned",
-					   RelationGetRelationName(node->ss.ss_currentRelation)),
-				errhint("Run the query again."));
+	const Instance *instance = scan->owner.open->instance;
+
+	if (plan_was_promised_by(plan, instance) ||
+		arguments_promised(scan, plan, RelationGetDescr(relation), instance))
+		return;
+	ResetPlanCache();
+	ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			errmsg("the options of foreign table \"%s\" have changed since the query was planned",
+				   RelationGetRelationName(relation)),
+			errhint("Run the query again."));
 }
 
 /* Resolves, once per scan, what does not change between its rows and rescans. */
 static void
 prepare(ForeignScanState *node, MulticornScan *scan)
 {
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	MemoryContext old = MemoryContextSwitchTo(scan->context);
 
-	require_promise(node, scan);
 	choose_columns(node, scan, PLAN_COLUMNS);
-	arguments_prepare(scan, (ForeignScan *) node->ss.ps.plan,
+	arguments_prepare(scan, plan,
 					  node->ss.ss_ScanTupleSlot->tts_tupleDescriptor,
 					  scan->owner.open->instance);
+	require_promise(scan, node->ss.ss_currentRelation, plan);
 	scan->prepared = true;
 	MemoryContextSwitchTo(old);
 }

@@ -91,61 +91,62 @@ position_in(PyObject *expressions, PyObject *taken)
 																	   NULL)))));
 }
 
-/* The clauses of what can_filter() has taken. */
-static List *
-taken_clauses(Offer *offer, PyObject *answer)
+/*
+ * The positions of those filters, a list, that the wrapper enforces. Throws what
+ * can_filter() raises, and for an answer that it cannot mean.
+ */
+Bitmapset *
+filters_promised(const Instance *instance, PyObject *filters)
 {
+	PyObject *method = instance_hook(instance, HOOK_CAN_FILTER);
+	/* The list is the wrapper's to change. */
+	PyObject *offered = reference_own(PySequence_List(filters));
+	Bitmapset *positions = NULL;
+	PyObject *answer;
 	PyObject *taken;
-	List *clauses = NIL;
 
+	if (method == NULL)
+		return NULL;
+	answer = reference_own(python_call(method, &offered, 1, NULL));
 	if (answer == Py_None)
-		return NIL;
+		return NULL;
 	python_enter();
 	taken = PySequence_Tuple(answer);
 	python_leave();
 	reference_own(taken);
 	for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(taken); i++)
-		clauses =
-			list_append_unique_ptr(clauses,
-								   list_nth(offer->clauses,
-											position_in(offer->expressions,
-														PyTuple_GET_ITEM(taken,
-																		 i))));
-	return clauses;
+		positions = bms_add_member(positions,
+								   (int) position_in(filters,
+													 PyTuple_GET_ITEM(taken,
+																	  i)));
+	return positions;
 }
 
 /*
  * The clauses of those restrictions (RestrictInfos) that the wrapper enforces,
- * if a scan has them all. Throws what can_filter() raises, and for an answer
- * that it cannot mean.
+ * if a scan has them all. Throws as above.
  */
 List *
 filters_ask(RelOptInfo *rel, List *restrictions)
 {
 	RelationState *state = rel->fdw_private;
-	PyObject *method = instance_hook(state->instance, HOOK_CAN_FILTER);
-	PyObject *offered;
+	Bitmapset *taken = NULL;
+	List *clauses = NIL;
 	Relation relation;
 	Offer offer;
 	CallSite site;
-	List *clauses;
 
-	if (method == NULL || restrictions == NIL)
+	if (restrictions == NIL ||
+		instance_hook(state->instance, HOOK_CAN_FILTER) == NULL)
 		return NIL;
 	call_site_push(&site, state->instance->subject, "can_filter");
 	relation = table_open(state->table, NoLock);
 	offer = make_offer(rel, restrictions, RelationGetDescr(relation));
 	table_close(relation, NoLock);
-	if (offer.clauses == NIL)
-	{
-		call_site_pop(&site);
-		return NIL;
-	}
-	/* The list is the wrapper's to change. */
-	offered = reference_own(PySequence_List(offer.expressions));
-	clauses = taken_clauses(&offer,
-							reference_own(python_call(method, &offered, 1,
-													  NULL)));
+	if (offer.clauses != NIL)
+		taken = filters_promised(state->instance, offer.expressions);
+	for (int i = -1; (i = bms_next_member(taken, i)) >= 0;)
+		clauses = lappend(clauses, list_nth(offer.clauses, i));
 	call_site_pop(&site);
 	return clauses;
 }

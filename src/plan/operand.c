@@ -66,17 +66,37 @@ typedef struct VariableContext
 
 static bool is_variable(Node *node, VariableContext *context);
 
-/* The same for what an expression does with its argument, which it calls CaseTestExpr. */
+/* The same for what is done with an argument under the name of CaseTestExpr. */
 static bool
-is_variable_in_case(Node *argument, Node *rest, VariableContext *context)
+is_variable_in_case(Node *node, VariableContext *context)
 {
 	bool outside = context->in_case;
-	bool result = is_variable(argument, context);
+	bool result;
 
 	context->in_case = true;
-	result = result || is_variable(rest, context);
+	result = is_variable(node, context);
 	context->in_case = outside;
 	return result;
+}
+
+/* CASE argument WHEN: only the conditions know of the argument. */
+static bool
+is_variable_case(CaseExpr *expression, VariableContext *context)
+{
+	ListCell *cell;
+
+	if (is_variable((Node *) expression->arg, context) ||
+		is_variable((Node *) expression->defresult, context))
+		return true;
+	foreach (cell, expression->args)
+	{
+		CaseWhen *when = lfirst_node(CaseWhen, cell);
+
+		if (is_variable_in_case((Node *) when->expr, context) ||
+			is_variable((Node *) when->result, context))
+			return true;
+	}
+	return false;
 }
 
 /* For the walker: does the expression depend on the row, or on what is around it? */
@@ -91,17 +111,11 @@ is_variable(Node *node, VariableContext *context)
 	if (IsA(node, CaseTestExpr))
 		return !context->in_case;
 	if (IsA(node, CaseExpr) && ((CaseExpr *) node)->arg != NULL)
-	{
-		CaseExpr *expression = (CaseExpr *) node;
-
-		return is_variable_in_case((Node *) expression->arg,
-								   (Node *) expression->args, context) ||
-			is_variable((Node *) expression->defresult, context);
-	}
+		return is_variable_case((CaseExpr *) node, context);
 	if (IsA(node, ArrayCoerceExpr))
-		return is_variable_in_case((Node *) ((ArrayCoerceExpr *) node)->arg,
-								   (Node *) ((ArrayCoerceExpr *) node)->elemexpr,
-								   context);
+		return is_variable((Node *) ((ArrayCoerceExpr *) node)->arg, context) ||
+			is_variable_in_case((Node *) ((ArrayCoerceExpr *) node)->elemexpr,
+								context);
 	return expression_tree_walker(node, is_variable, context);
 }
 

@@ -23,11 +23,15 @@ make_private(List *filters, List *sort_keys)
 	return list_make3(filters, sort_keys, NIL);
 }
 
-/* The share of rows that satisfies clauses, as far as statistics can tell. */
+/*
+ * The share of rel's rows that satisfies clauses, as far as statistics can tell.
+ * What is of other relations in them counts as a value.
+ */
 static Selectivity
-selectivity_of(PlannerInfo *root, List *clauses)
+selectivity_of(PlannerInfo *root, RelOptInfo *rel, List *clauses)
 {
-	return clauselist_selectivity(root, clauses, 0, JOIN_INNER, NULL);
+	return clauselist_selectivity(root, clauses, (int) rel->relid, JOIN_INNER,
+								  NULL);
 }
 
 /* Offers the scan of the whole table, in no order, and in those the wrapper delivers. */
@@ -43,7 +47,7 @@ add_plain_paths(PlannerInfo *root, RelOptInfo *rel)
 	List *unknown = list_difference_ptr(filters,
 										get_actual_clauses(state->known));
 	double fetched = clamp_row_est(state->fetched *
-								   selectivity_of(root, unknown));
+								   selectivity_of(root, rel, unknown));
 	Cost startup;
 	Cost total;
 	ListCell *cell;
@@ -93,9 +97,9 @@ add_parameterized_path(PlannerInfo *root, RelOptInfo *rel, Relids outer)
 	/* What the key does not say anything about leaves a part of the rows. */
 	rest = list_difference_ptr(clauses, get_actual_clauses(estimate.used));
 	info->ppi_rows = clamp_row_est(estimate.fetched *
-								   selectivity_of(root, rest));
+								   selectivity_of(root, rel, rest));
 	fetched = clamp_row_est(estimate.fetched *
-							selectivity_of(root,
+							selectivity_of(root, rel,
 										   list_difference_ptr(rest, local)));
 	relation_cost(rel, fetched, local, root, &startup, &total);
 	add_path(rel,

@@ -10,8 +10,6 @@
 #include "plan/qual.h"
 
 #include "access/transam.h"
-#include "catalog/pg_collation.h"
-#include "catalog/pg_database.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
@@ -19,6 +17,7 @@
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/restrictinfo.h"
+#include "plan/collation.h"
 #include "plan/operand.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -161,68 +160,6 @@ meaningful_operator(Oid opno, Oid column_type, Oid value_type)
 	return needed != MEANS_NOTHING && meaning >= needed ? name : NULL;
 }
 
-/* The text in a column of a catalog row; "" for NULL. */
-static char *
-catalog_text(int cache, HeapTuple tuple, AttrNumber attribute)
-{
-	bool isnull;
-	Datum datum = SysCacheGetAttr(cache, tuple, attribute, &isnull);
-
-	return isnull ? "" : TextDatumGetCString(datum);
-}
-
-/*
- * Is this the order of code points? The server's own locales ('b', since
- * PostgreSQL 17) all have it, those of the C library if they are called C.
- */
-static bool
-locale_orders_by_code_point(char provider, const char *locale)
-{
-	if (provider == COLLPROVIDER_LIBC)
-		return strcmp(locale, "C") == 0 || strcmp(locale, "POSIX") == 0;
-	return provider == 'b';
-}
-
-/* How the database orders text where nothing else is said. */
-static bool
-database_orders_by_code_point(void)
-{
-	HeapTuple tuple = SearchSysCache1(DATABASEOID,
-									  ObjectIdGetDatum(MyDatabaseId));
-	bool result;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for database %u", MyDatabaseId);
-	result =
-		locale_orders_by_code_point(((Form_pg_database) GETSTRUCT(tuple))
-										->datlocprovider,
-									catalog_text(DATABASEOID, tuple,
-												 Anum_pg_database_datcollate));
-	ReleaseSysCache(tuple);
-	return result;
-}
-
-/* Does a collation order text by code point, as Python does? */
-static bool
-collation_orders_by_code_point(Oid collation)
-{
-	HeapTuple tuple;
-	bool result;
-
-	if (collation == DEFAULT_COLLATION_OID)
-		return database_orders_by_code_point();
-	tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(collation));
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for collation %u", collation);
-	result =
-		locale_orders_by_code_point(((Form_pg_collation) GETSTRUCT(tuple))
-										->collprovider,
-									catalog_text(COLLOID, tuple,
-												 Anum_pg_collation_collcollate));
-	ReleaseSysCache(tuple);
-	return result;
-}
-
 /* Does a collation have a say in what the operator finds? */
 static bool
 depends_on_collation(const char *operator, Oid collation)
@@ -247,7 +184,7 @@ describe_collation(Oid collation, const char *operator)
 	if (!get_collation_isdeterministic(collation))
 		return NULL;
 	return depends_on_collation(operator, collation)
-		? get_collation_name(collation)
+		? collation_label(collation)
 		: "";
 }
 

@@ -10,7 +10,6 @@
 #include "plan/sort.h"
 
 #include "access/table.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
@@ -21,6 +20,7 @@
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/paths.h"
+#include "plan/collation.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -126,15 +126,14 @@ is_default_order(Oid type, Oid opfamily)
 }
 
 /*
- * Does a SortKey say which collation orders a column? Its name must do, and
- * without a name it is the default, which has to be the column's own.
+ * Does a SortKey say which collation orders a column? Without a name it is the
+ * default, which has to be the column's own.
  */
 static bool
 is_collation_told(Oid collation, Var *column)
 {
-	if (collation == DEFAULT_COLLATION_OID)
-		return column->varcollid == DEFAULT_COLLATION_OID;
-	return !OidIsValid(collation) || CollationIsVisible(collation);
+	return collation != DEFAULT_COLLATION_OID ||
+		column->varcollid == DEFAULT_COLLATION_OID;
 }
 
 /* The column of rel that a path key orders by; NULL if it is not a plain one. */
@@ -170,7 +169,7 @@ collation_name(Oid collation)
 {
 	if (!OidIsValid(collation) || collation == DEFAULT_COLLATION_OID)
 		return "";
-	return get_collation_name(collation);
+	return collation_label(collation);
 }
 
 /* The leading path keys that are plain columns of rel, encoded as sort keys. */
@@ -304,10 +303,14 @@ count_promised(PyObject *wanted, PyObject *promised)
 	return (int) count;
 }
 
-/* How many of encoded sort keys the wrapper delivers. */
-static int
-ask(PyObject *method, List *encoded, TupleDesc tupdesc)
+/*
+ * How many of encoded sort keys, from the first on, a wrapper delivers. Throws
+ * what can_sort() raises, and for an answer that it cannot mean.
+ */
+int
+sort_keys_promised(const Instance *instance, List *encoded, TupleDesc tupdesc)
 {
+	PyObject *method = instance_hook(instance, HOOK_CAN_SORT);
 	PyObject *keys = sort_keys_to_python(encoded, tupdesc);
 	/* The list is the wrapper's to change. */
 	PyObject *offered = reference_own(PySequence_List(keys));
@@ -330,13 +333,12 @@ List *
 sort_offers(PlannerInfo *root, RelOptInfo *rel)
 {
 	RelationState *state = rel->fdw_private;
-	PyObject *method = instance_hook(state->instance, HOOK_CAN_SORT);
 	Relation relation;
 	List *offers = NIL;
 	ListCell *cell;
 	CallSite site;
 
-	if (method == NULL)
+	if (instance_hook(state->instance, HOOK_CAN_SORT) == NULL)
 		return NIL;
 	call_site_push(&site, state->instance->subject, "can_sort");
 	relation = table_open(state->table, NoLock);
@@ -349,7 +351,8 @@ sort_offers(PlannerInfo *root, RelOptInfo *rel)
 
 		if (encoded == NIL)
 			continue;
-		count = ask(method, encoded, RelationGetDescr(relation));
+		count = sort_keys_promised(state->instance, encoded,
+								   RelationGetDescr(relation));
 		if (count == 0)
 			continue;
 		offer = palloc(sizeof(SortOffer));

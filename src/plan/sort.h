@@ -15,6 +15,8 @@ typedef struct SortOffer
 } SortOffer;
 
 extern List *sort_offers(PlannerInfo *root, RelOptInfo *rel);
+extern int
+sort_keys_promised(const Instance *instance, List *encoded, TupleDesc tupdesc);
 extern PyObject *sort_keys_to_python(List *encoded, TupleDesc tupdesc);
 extern char *sort_key_text(List *encoded, TupleDesc tupdesc);
 

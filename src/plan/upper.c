@@ -99,16 +99,21 @@ limit_to_python(Node *limit)
 															   ->constvalue)));
 }
 
-/* Does the wrapper apply this LIMIT and OFFSET? Throws what can_limit() raises. */
-static bool
-ask(RelationState *state, Node *limit, Node *offset)
+/*
+ * Does the wrapper apply this LIMIT and OFFSET: numbers, None, or UNBOUND?
+ * Throws what can_limit() raises.
+ */
+bool
+limit_promised(const Instance *instance, PyObject *limit, PyObject *offset)
 {
-	PyObject *method = instance_hook(state->instance, HOOK_CAN_LIMIT);
-	PyObject *arguments[] = {limit_to_python(limit), limit_to_python(offset)};
+	PyObject *method = instance_hook(instance, HOOK_CAN_LIMIT);
+	PyObject *arguments[] = {limit, offset};
 	CallSite site;
 	int answer;
 
-	call_site_push(&site, state->instance->subject, "can_limit");
+	if (method == NULL)
+		return false;
+	call_site_push(&site, instance->subject, "can_limit");
 	answer = PyObject_IsTrue(reference_own(python_call(method, arguments, 2,
 													   NULL)));
 	if (answer < 0)
@@ -181,8 +186,8 @@ multicornGetForeignUpperPaths(PlannerInfo *root, UpperRelationKind stage,
 	if (scan == NULL)
 		return;
 	state = scan->path.parent->fdw_private;
-	if (instance_hook(state->instance, HOOK_CAN_LIMIT) == NULL ||
-		!ask(state, query->limitCount, query->limitOffset))
+	if (!limit_promised(state->instance, limit_to_python(query->limitCount),
+						limit_to_python(query->limitOffset)))
 		return;
 	path = (Path *) limit_scan(scan, query, extra);
 	if (around != (Path *) scan)

@@ -7,6 +7,8 @@
 
 #include "plan/relation.h"
 
+extern bool
+limit_promised(const Instance *instance, PyObject *limit, PyObject *offset);
 extern void
 multicornGetForeignUpperPaths(PlannerInfo *root, UpperRelationKind stage,
 							  RelOptInfo *input_rel, RelOptInfo *output_rel,
