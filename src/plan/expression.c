@@ -339,18 +339,6 @@ build_list(Builder *builder, List *nodes)
 	return tuple;
 }
 
-static PyObject *
-build_column(Builder *builder, Var *var)
-{
-	if (var->varattno <= 0 || var->varlevelsup != 0)
-		return NULL;
-	return MAKE(CLASS_COLUMN, TYPE_OF(var), COLLATION_OF(var),
-				python_string(NameStr(TupleDescAttr(builder->tupdesc,
-													var->varattno - 1)
-										  ->attname)),
-				reference_own(PyLong_FromLong(var->varattno)));
-}
-
 static bool has_exact_text(Oid type);
 
 /* The same for a composite: all of its attributes. */
@@ -410,6 +398,20 @@ has_exact_text(Oid type)
 			element = get_element_type(base);
 			return !OidIsValid(element) || has_exact_text(element);
 	}
+}
+
+static PyObject *
+build_column(Builder *builder, Var *var)
+{
+	/* Another server would compare what it makes of the text. */
+	if (var->varattno <= 0 || var->varlevelsup != 0 ||
+		!has_exact_text(var->vartype))
+		return NULL;
+	return MAKE(CLASS_COLUMN, TYPE_OF(var), COLLATION_OF(var),
+				python_string(NameStr(TupleDescAttr(builder->tupdesc,
+													var->varattno - 1)
+										  ->attname)),
+				reference_own(PyLong_FromLong(var->varattno)));
 }
 
 static PyObject *
