@@ -213,3 +213,20 @@ python_method(PyObject *object, const char *name)
 	python_leave();
 	return found_attribute(method);
 }
+
+/*
+ * The items of an iterable as a tuple, owned by CurrentMemoryContext. Throws
+ * what iterating raises.
+ */
+PyObject *
+python_items(PyObject *iterable)
+{
+	PyObject *items;
+
+	if (PyList_CheckExact(iterable))
+		return reference_own(PyList_AsTuple(iterable));
+	python_enter();
+	items = PySequence_Tuple(iterable);
+	python_leave();
+	return reference_own(items);
+}

@@ -34,6 +34,7 @@ extern PyObject *python_call(PyObject *callable, PyObject *const *arguments,
 							 size_t count, PyObject *keywords);
 extern void python_call_cleanup(PyObject *callable, PyObject *argument);
 extern PyObject *python_attribute(PyObject *object, PyObject *name);
+extern PyObject *python_items(PyObject *iterable);
 extern PyObject *python_method(PyObject *object, const char *name);
 
 /* Errors thrown from here on name this subject and method. */

@@ -117,15 +117,18 @@ arguments_promised(MulticornScan *scan, ForeignScan *plan, TupleDesc tupdesc,
 {
 	List *sort_keys = plan_member(plan, PLAN_SORT_KEYS);
 
+	scan->site.method = "can_filter";
 	if (scan->filter_count > 0 &&
 		bms_num_members(filters_promised(instance, unbound_filters(scan))) !=
 			scan->filter_count)
 		return false;
+	scan->site.method = "can_sort";
 	if (sort_keys != NIL &&
 		(instance_hook(instance, HOOK_CAN_SORT) == NULL ||
 		 sort_keys_promised(instance, sort_keys, tupdesc) !=
 			 list_length(sort_keys)))
 		return false;
+	scan->site.method = NULL;
 	return !scan->limited ||
 		limit_promised(instance, unbound_limit(&scan->limit),
 					   unbound_limit(&scan->offset));

@@ -136,6 +136,7 @@ execute(ForeignScanState *node, MulticornScan *scan)
 	fit_columns(node, scan);
 	arguments.values[ARGUMENT_COLUMNS] =
 		reference_own(PySequence_List(scan->columns));
+	scan->site.method = "execute";
 	scan->counters.executions++;
 	if (unlikely(scan->counters.timed))
 		INSTR_TIME_SET_CURRENT(before);
@@ -160,7 +161,7 @@ start(ForeignScanState *node, MulticornScan *scan)
 	scan->started = true;
 	fetch_prepare(open, RelationGetRelid(node->ss.ss_currentRelation),
 				  scan->user);
-	call_site_push(&scan->site, open->instance->subject, "execute");
+	call_site_push(&scan->site, open->instance->subject, NULL);
 	if (!scan->prepared)
 		prepare(node, scan);
 	MemoryContextReset(scan->execute_context);

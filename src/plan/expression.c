@@ -368,6 +368,21 @@ has_exact_text(Oid type)
 
 	switch (base)
 	{
+		/* The most frequent ones need not be looked up. */
+		case BOOLOID:
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case FLOAT8OID:
+		case NUMERICOID:
+		case TEXTOID:
+		case VARCHAROID:
+		case BPCHAROID:
+		case DATEOID:
+		case TIMESTAMPOID:
+		case TIMESTAMPTZOID:
+		case UUIDOID:
+			return true;
 		case CASHOID:
 		case REGPROCOID:
 		case REGPROCEDUREOID:

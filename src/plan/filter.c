@@ -110,10 +110,7 @@ filters_promised(const Instance *instance, PyObject *filters)
 	answer = reference_own(python_call(method, &offered, 1, NULL));
 	if (answer == Py_None)
 		return NULL;
-	python_enter();
-	taken = PySequence_Tuple(answer);
-	python_leave();
-	reference_own(taken);
+	taken = python_items(answer);
 	for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(taken); i++)
 		positions = bms_add_member(positions,
 								   (int) position_in(filters,

@@ -37,21 +37,13 @@ refuse_keys(PyObject *given)
 static PyObject *
 items_of(PyObject *iterable)
 {
-	PyObject *iterator;
-	PyObject *items;
-
+	if (PyTuple_CheckExact(iterable))
+		return iterable;
 	if (PyUnicode_Check(iterable) || PyBytes_Check(iterable) ||
 		PyByteArray_Check(iterable) ||
 		(Py_TYPE(iterable)->tp_iter == NULL && !PySequence_Check(iterable)))
 		refuse_keys(iterable);
-	python_enter();
-	iterator = PyObject_GetIter(iterable);
-	python_leave();
-	reference_own(iterator);
-	python_enter();
-	items = PySequence_Tuple(iterator);
-	python_leave();
-	return reference_own(items);
+	return python_items(iterable);
 }
 
 /* Adds the column of a name to a key; one that the table lacks is ignored. */
@@ -95,17 +87,15 @@ read_key(PyObject *pair, Oid table)
 
 /* The wrapper's Keys; NIL if it names none. Throws for what it cannot mean. */
 List *
-keys_ask(RelationState *state, CallSite *site)
+keys_ask(RelationState *state)
 {
 	PyObject *method = instance_hook(state->instance, HOOK_GET_PATH_KEYS);
-	const char *caller = site->method;
 	PyObject *answer;
 	PyObject *pairs;
 	List *keys = NIL;
 
 	if (method == NULL)
 		return NIL;
-	site->method = "get_path_keys";
 	answer = reference_own(python_call(method, NULL, 0, NULL));
 	if (answer != Py_None)
 	{
@@ -118,7 +108,6 @@ keys_ask(RelationState *state, CallSite *site)
 				keys = lappend(keys, key);
 		}
 	}
-	site->method = caller;
 	return keys;
 }
 

@@ -5,7 +5,6 @@
 #ifndef MULTICORN_KEY_H
 #define MULTICORN_KEY_H
 
-#include "embed/call.h"
 #include "plan/relation.h"
 
 /* Columns that together identify rows. */
@@ -23,7 +22,7 @@ typedef struct KeyEstimate
 	List *used;		/* RestrictInfos that bind its columns */
 } KeyEstimate;
 
-extern List *keys_ask(RelationState *state, CallSite *site);
+extern List *keys_ask(RelationState *state);
 extern void keys_limit_size(PlannerInfo *root, RelOptInfo *rel);
 extern bool keys_estimate(PlannerInfo *root, RelOptInfo *rel,
 						  List *restrictions, KeyEstimate *estimate);

@@ -9,7 +9,6 @@
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
-#include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 
 /* What is at hand while operands are taken out of an expression. */
@@ -132,15 +131,43 @@ depends_on_row(Node *node, Index relid)
 static bool
 is_value(Node *node)
 {
+	return !IsA(node, List) && !IsA(node, CaseWhen);
+}
+
+/*
+ * Can operands be taken out of this? Other nodes have parts that are no
+ * expressions; they cannot be represented anyway, with operands or without.
+ */
+static bool
+is_open(Node *node)
+{
 	switch (nodeTag(node))
 	{
-		case T_List:
+		case T_ArrayCoerceExpr:
+		case T_ArrayExpr:
+		case T_BoolExpr:
+		case T_BooleanTest:
+		case T_CaseExpr:
 		case T_CaseWhen:
-		case T_TargetEntry:
-		case T_RestrictInfo:
-			return false;
-		default:
+		case T_CoalesceExpr:
+		case T_CoerceToDomain:
+		case T_CoerceViaIO:
+		case T_DistinctExpr:
+		case T_FieldSelect:
+		case T_FuncExpr:
+		case T_List:
+		case T_MinMaxExpr:
+		case T_NullIfExpr:
+		case T_NullTest:
+		case T_OpExpr:
+		case T_RelabelType:
+		case T_RowCompareExpr:
+		case T_RowExpr:
+		case T_ScalarArrayOpExpr:
+		case T_SubscriptingRef:
 			return true;
+		default:
+			return false;
 	}
 }
 
@@ -160,8 +187,7 @@ is_operand(Node *node, ExtractContext *context)
 {
 	return is_value(node) && !IsA(node, Const) &&
 		(!context->guarded || is_harmless(node)) &&
-		!depends_on_row(node, context->relid) &&
-		!contain_volatile_functions(node) && !contain_subplans(node);
+		!depends_on_row(node, context->relid);
 }
 
 static Node *extract(Node *node, ExtractContext *context);
@@ -196,6 +222,8 @@ extract(Node *node, ExtractContext *context)
 		return NULL;
 	if (is_operand(node, context))
 		return make_reference(node, context->operands);
+	if (!is_open(node))
+		return node;
 	if (IsA(node, BoolExpr))
 	{
 		BoolExpr *copy = makeNode(BoolExpr);
@@ -214,7 +242,8 @@ extract(Node *node, ExtractContext *context)
 /*
  * A copy of an expression in which references stand for what does not depend
  * on rows of relid; those operands are added to *operands. Every other
- * variable left in it is a column of relid.
+ * variable left in it is a column of relid. There must be no volatile function
+ * and no subplan in it.
  */
 Node *
 operands_extract(Node *expression, Index relid, List **operands)

@@ -221,10 +221,7 @@ size_from_python(PyObject *size, double *rows, double *width)
 		ereport(ERROR, errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
 				errmsg("get_rel_size() must return (rows, width), not %s",
 					   python_type_name(size)));
-	python_enter();
-	items = PySequence_Tuple(size);
-	python_leave();
-	reference_own(items);
+	items = python_items(size);
 	if (PyTuple_GET_SIZE(items) != 2)
 		ereport(ERROR, errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
 				errmsg("get_rel_size() must return (rows, width), not %zd items",
@@ -349,9 +346,11 @@ multicornGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel,
 	double width;
 	CallSite site;
 
-	call_site_push(&site, state->instance->subject, "get_rel_size");
+	call_site_push(&site, state->instance->subject, NULL);
 	state->startup_cost = startup_cost(state->instance);
-	state->keys = keys_ask(state, &site);
+	site.method = "get_path_keys";
+	state->keys = keys_ask(state);
+	site.method = "get_rel_size";
 	if (get_rel_size != NULL &&
 		ask_size(root, baserel, state, get_rel_size, &rows, &width))
 	{

@@ -319,10 +319,8 @@ sort_keys_promised(const Instance *instance, List *encoded, TupleDesc tupdesc)
 
 	if (answer == Py_None)
 		return 0;
-	python_enter();
-	promised = PySequence_Tuple(answer);
-	python_leave();
-	return count_promised(keys, reference_own(promised));
+	promised = python_items(answer);
+	return count_promised(keys, promised);
 }
 
 /*

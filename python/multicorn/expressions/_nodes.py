@@ -82,9 +82,11 @@ class Expression(Record, kw_only=True):
 
     def walk(self) -> Iterator[Expression]:
         """Yield this expression and all below it, parents before children."""
-        yield self
-        for child in self.children:
-            yield from child.walk()
+        waiting: list[Expression] = [self]
+        while waiting:
+            node = waiting.pop()
+            yield node
+            waiting.extend(reversed(node.children))
 
     @property
     def columns(self) -> frozenset[str]:
