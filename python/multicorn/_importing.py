@@ -44,9 +44,8 @@ def import_tables(
 def _table(definition: Any) -> tuple[Any, ...]:
     """Return a table taken apart."""
     if not isinstance(definition, TableDefinition):
-        raise Error(
-            f"import_schema must return TableDefinitions; one of them is {type(definition).__name__}"
-        )
+        kind = type(definition).__name__
+        raise Error(f"import_schema must return TableDefinitions; one of them is {kind}")
     name = _text(definition.table_name, "the name of a table")
     where = f'table "{name}"'
     columns = [_column(column, where) for column in definition.columns or ()]

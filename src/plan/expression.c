@@ -92,6 +92,15 @@ make(ExpressionClass which, PyObject **values, int count)
 	make((class), (PyObject *[]) {__VA_ARGS__}, \
 		 lengthof(((PyObject *[]) {__VA_ARGS__})))
 
+/* What is at hand while an expression is built. */
+typedef struct Builder
+{
+	TupleDesc tupdesc;
+	PyObject *case_argument; /* what CASE argument WHEN compares, or NULL */
+	bool is_builtin;		 /* so far, all comes with PostgreSQL ... */
+	bool is_immutable;		 /* ... and depends on nothing else */
+} Builder;
+
 #define TRUTH(condition) ((condition) ? Py_True : Py_False)
 
 /* ---------- what has a name in the catalogs ---------- */
@@ -194,8 +203,9 @@ make_data_type(NamedKey key)
 
 /* The DataType of a type. */
 static PyObject *
-data_type(Oid type, int32 typmod)
+data_type(Builder *builder, Oid type, int32 typmod)
 {
+	builder->is_builtin = builder->is_builtin && type < FirstGenbkiObjectId;
 	return named_object((NamedKey) {TYPEOID, type, typmod}, make_data_type);
 }
 
@@ -219,8 +229,10 @@ make_collation(NamedKey key)
 
 /* The Collation, or None. */
 static PyObject *
-collation_of(Oid collation)
+collation_of(Builder *builder, Oid collation)
 {
+	builder->is_builtin = builder->is_builtin &&
+		collation < FirstGenbkiObjectId;
 	return OidIsValid(collation)
 		? named_object((NamedKey) {COLLOID, collation, 0}, make_collation)
 		: Py_None;
@@ -228,8 +240,9 @@ collation_of(Oid collation)
 
 /* The two fields that every expression begins with. */
 #define TYPE_OF(node) \
-	data_type(exprType((Node *) (node)), exprTypmod((Node *) (node)))
-#define COLLATION_OF(node) collation_of(exprCollation((Node *) (node)))
+	data_type(builder, exprType((Node *) (node)), exprTypmod((Node *) (node)))
+#define COLLATION_OF(node) \
+	collation_of(builder, exprCollation((Node *) (node)))
 
 /* ---------- operators and functions ---------- */
 
@@ -285,38 +298,38 @@ make_function(NamedKey key)
 }
 
 static Callee
-callee_of(PyObject *tuple)
+callee_of(Builder *builder, PyObject *tuple)
 {
-	return (Callee) {PyTuple_GET_ITEM(tuple, 0), PyTuple_GET_ITEM(tuple, 1),
+	Callee callee = {PyTuple_GET_ITEM(tuple, 0), PyTuple_GET_ITEM(tuple, 1),
 					 PyTuple_GET_ITEM(tuple, 2), PyTuple_GET_ITEM(tuple, 3)};
+
+	builder->is_builtin = builder->is_builtin && callee.is_builtin == Py_True;
+	builder->is_immutable = builder->is_immutable &&
+		callee.is_immutable == Py_True;
+	return callee;
 }
 
 static Callee
-operator_callee(Oid oid)
+operator_callee(Builder *builder, Oid oid)
 {
-	return callee_of(named_object((NamedKey) {OPEROID, oid, 0}, make_operator));
+	return callee_of(builder,
+					 named_object((NamedKey) {OPEROID, oid, 0}, make_operator));
 }
 
 static Callee
-function_callee(Oid oid)
+function_callee(Builder *builder, Oid oid)
 {
-	return callee_of(named_object((NamedKey) {PROCOID, oid, 0}, make_function));
+	return callee_of(builder,
+					 named_object((NamedKey) {PROCOID, oid, 0}, make_function));
 }
 
 /* The fields that every Call begins with. */
 #define CALL_OF(node, input_collation, callee) \
 	TYPE_OF(node), COLLATION_OF(node), (callee).schema, \
-		collation_of(input_collation), (callee).is_builtin, \
+		collation_of(builder, input_collation), (callee).is_builtin, \
 		(callee).is_immutable
 
 /* ---------- builders ---------- */
-
-/* What is at hand while an expression is built. */
-typedef struct Builder
-{
-	TupleDesc tupdesc;
-	PyObject *case_argument; /* what CASE argument WHEN compares, or NULL */
-} Builder;
 
 static PyObject *build(Builder *builder, Node *node);
 
@@ -469,7 +482,7 @@ build_operator(Builder *builder, OpExpr *expression)
 
 	if (arguments == NULL)
 		return NULL;
-	callee = operator_callee(expression->opno);
+	callee = operator_callee(builder, expression->opno);
 	return MAKE(CLASS_OPERATOR_CALL,
 				CALL_OF(expression, expression->inputcollid, callee),
 				callee.name, arguments);
@@ -486,7 +499,7 @@ build_comparison(Builder *builder, ExpressionClass class, OpExpr *expression)
 
 	if (right == NULL)
 		return NULL;
-	callee = operator_callee(expression->opno);
+	callee = operator_callee(builder, expression->opno);
 	return MAKE(class, CALL_OF(expression, expression->inputcollid, callee),
 				callee.name, left, right);
 }
@@ -501,7 +514,7 @@ build_array_comparison(Builder *builder, ScalarArrayOpExpr *expression)
 
 	if (array == NULL)
 		return NULL;
-	callee = operator_callee(expression->opno);
+	callee = operator_callee(builder, expression->opno);
 	return MAKE(CLASS_ARRAY_COMPARISON,
 				CALL_OF(expression, expression->inputcollid, callee),
 				callee.name, left, array, TRUTH(expression->useOr));
@@ -535,14 +548,14 @@ common_collation(List *collations, Oid *common)
  * share their name and schema. It is built in, or immutable, if all are.
  */
 static bool
-common_operator(List *operators, Callee *common)
+common_operator(Builder *builder, List *operators, Callee *common)
 {
 	ListCell *cell;
 
-	*common = operator_callee(linitial_oid(operators));
+	*common = operator_callee(builder, linitial_oid(operators));
 	foreach (cell, operators)
 	{
-		Callee callee = operator_callee(lfirst_oid(cell));
+		Callee callee = operator_callee(builder, lfirst_oid(cell));
 
 		if (PyUnicode_Compare(callee.name, common->name) != 0 ||
 			PyUnicode_Compare(callee.schema, common->schema) != 0)
@@ -564,7 +577,7 @@ build_row_comparison(Builder *builder, RowCompareExpr *expression)
 	Callee callee;
 	Oid collation;
 
-	if (right == NULL || !common_operator(expression->opnos, &callee) ||
+	if (right == NULL || !common_operator(builder, expression->opnos, &callee) ||
 		!common_collation(expression->inputcollids, &collation))
 		return NULL;
 	return MAKE(CLASS_ROW_COMPARISON, CALL_OF(expression, collation, callee),
@@ -573,7 +586,7 @@ build_row_comparison(Builder *builder, RowCompareExpr *expression)
 
 /* COLLATE around what would otherwise have the collation of its argument. */
 static PyObject *
-collate(PyObject *object, Node *node, Oid given)
+collate(Builder *builder, PyObject *object, Node *node, Oid given)
 {
 	/* An invalid one could not be told from the arguments': they disagree. */
 	if (exprCollation(node) == given || !OidIsValid(exprCollation(node)))
@@ -609,15 +622,18 @@ build_cast(Builder *builder, Node *node, Node *argument, Oid function,
 	if (object == NULL || get_typtype(exprType(node)) == TYPTYPE_PSEUDO)
 		return NULL;
 	if (OidIsValid(function))
-		callee = function_callee(function);
+		callee = function_callee(builder, function);
+	else
+		builder->is_immutable = builder->is_immutable && is_immutable;
 	collation = OidIsValid(exprCollation(node))
 		? collation_of_cast(exprType(node), argument)
 		: InvalidOid;
-	object = MAKE(CLASS_CAST, TYPE_OF(node), collation_of(collation),
-				  callee.schema, collation_of(exprInputCollation(node)),
+	object = MAKE(CLASS_CAST, TYPE_OF(node), collation_of(builder, collation),
+				  callee.schema,
+				  collation_of(builder, exprInputCollation(node)),
 				  callee.is_builtin, callee.is_immutable, object, callee.name,
 				  TRUTH(form == COERCE_IMPLICIT_CAST), TRUTH(is_relabel));
-	return collate(object, node, collation);
+	return collate(builder, object, node, collation);
 }
 
 /* Is a function call written as a cast, and is one argument all it needs? */
@@ -643,7 +659,7 @@ build_function(Builder *builder, FuncExpr *expression)
 	arguments = build_list(builder, expression->args);
 	if (arguments == NULL)
 		return NULL;
-	callee = function_callee(expression->funcid);
+	callee = function_callee(builder, expression->funcid);
 	return MAKE(CLASS_FUNCTION_CALL,
 				CALL_OF(expression, expression->inputcollid, callee),
 				callee.name, arguments, TRUTH(expression->funcvariadic));
@@ -662,7 +678,7 @@ build_relabel(Builder *builder, RelabelType *relabel)
 						  relabel->relabelformat, true, true);
 	object = build(builder, argument);
 	return object != NULL
-		? collate(object, (Node *) relabel, exprCollation(argument))
+		? collate(builder, object, (Node *) relabel, exprCollation(argument))
 		: NULL;
 }
 
@@ -807,20 +823,22 @@ build_whens(Builder *builder, List *whens)
 static PyObject *
 build_case(Builder *builder, CaseExpr *expression)
 {
-	Builder inner = *builder;
+	PyObject *outer_argument = builder->case_argument;
+	PyObject *argument = NULL;
 	PyObject *whens;
 	PyObject *otherwise;
 
-	inner.case_argument = NULL;
 	if (expression->arg != NULL)
 	{
-		inner.case_argument = build(builder, (Node *) expression->arg);
-		if (inner.case_argument == NULL)
+		argument = build(builder, (Node *) expression->arg);
+		if (argument == NULL)
 			return NULL;
 	}
-	whens = build_whens(&inner, expression->args);
-	otherwise = whens != NULL ? build(&inner, (Node *) expression->defresult)
+	builder->case_argument = argument;
+	whens = build_whens(builder, expression->args);
+	otherwise = whens != NULL ? build(builder, (Node *) expression->defresult)
 							  : NULL;
+	builder->case_argument = outer_argument;
 	return otherwise != NULL ? MAKE(CLASS_CASE, TYPE_OF(expression),
 									COLLATION_OF(expression), whens, otherwise)
 							 : NULL;
@@ -835,7 +853,7 @@ build_min_max(Builder *builder, MinMaxExpr *expression)
 		? MAKE(CLASS_MIN_MAX, TYPE_OF(expression), COLLATION_OF(expression),
 			   python_string(expression->op == IS_GREATEST ? "GREATEST"
 														   : "LEAST"),
-			   arguments, collation_of(expression->inputcollid))
+			   arguments, collation_of(builder, expression->inputcollid))
 		: NULL;
 }
 
@@ -984,6 +1002,16 @@ build(Builder *builder, Node *node)
 	}
 }
 
+/* Sets what an expression keeps of itself beside its fields. */
+static void
+remember(PyObject *object, PyObject **name, const char *text, bool value)
+{
+	if (*name == NULL)
+		*name = Py_NewRef(reference_own(PyUnicode_InternFromString(text)));
+	if (PyObject_GenericSetAttr(object, *name, TRUTH(value)) != 0)
+		python_throw();
+}
+
 /*
  * The expression, out of operands_extract(), as an object of
  * multicorn.expressions about the columns of tupdesc; owned by
@@ -993,9 +1021,20 @@ build(Builder *builder, Node *node)
 PyObject *
 expression_to_python(Node *expression, TupleDesc tupdesc)
 {
-	Builder builder = {.tupdesc = tupdesc};
+	static PyObject *builtin = NULL;
+	static PyObject *immutable = NULL;
+	Builder builder = {.tupdesc = tupdesc,
+					   .is_builtin = true,
+					   .is_immutable = true};
+	PyObject *object = build(&builder, expression);
 
-	return build(&builder, expression);
+	/* Wrappers ask this of every filter: it need not be found out again. */
+	if (object != NULL)
+	{
+		remember(object, &builtin, "_is_builtin", builder.is_builtin);
+		remember(object, &immutable, "_is_immutable", builder.is_immutable);
+	}
+	return object;
 }
 
 /*

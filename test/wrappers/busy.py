@@ -104,3 +104,42 @@ class Busy(ForeignDataWrapper):
     def end_scan(self) -> None:
         if self.place == "end_scan":
             self.work()
+
+
+class BusyHooks(Busy):
+    """The same for the methods that planning, EXPLAIN, ANALYZE and IMPORT FOREIGN SCHEMA call."""
+
+    def at(self, place: str, answer: Any = None) -> Any:
+        if self.place == place:
+            self.work()
+        return answer
+
+    def get_rel_size(self, quals: Any, columns: Any) -> Any:
+        return self.at("get_rel_size")
+
+    def get_path_keys(self) -> Any:
+        return self.at("get_path_keys", [])
+
+    def can_sort(self, sortkeys: Any) -> Any:
+        return self.at("can_sort", sortkeys)
+
+    def can_filter(self, filters: Any) -> Any:
+        return self.at("can_filter", filters)
+
+    def can_limit(self, limit: Any, offset: Any) -> Any:
+        return self.at("can_limit", True)
+
+    def explain(self, quals: Any, columns: Any, *args: Any, **keywords: Any) -> Any:
+        return self.at("explain", [])
+
+    def analyze(self) -> Any:
+        return self.at("analyze")
+
+    def execute(self, quals: Any, columns: Any, *args: Any, **keywords: Any) -> Any:
+        return super().execute(quals, columns)
+
+    @classmethod
+    def import_schema(
+        cls, schema: Any, srv_options: Any, options: Any, restriction_type: Any, restricts: Any
+    ) -> Any:
+        cls({**options, "place": "__init__"}, {})

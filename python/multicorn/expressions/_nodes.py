@@ -7,8 +7,8 @@ from multicorn.expressions._record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import Any
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any, ClassVar
 
     from multicorn.expressions._visitor import Visitor
 
@@ -72,6 +72,12 @@ class Expression(Record, kw_only=True):
         collation: the Collation of its value; None for a type that has none.
     """
 
+    __slots__ = ("_is_builtin", "_is_immutable")
+
+    if TYPE_CHECKING:
+        _is_builtin: ClassVar[bool]
+        _is_immutable: ClassVar[bool]
+
     type: DataType
     collation: Collation | None = None
 
@@ -99,7 +105,10 @@ class Expression(Record, kw_only=True):
 
         Only then does another PostgreSQL server understand it the same way.
         """
-        return all(node._names_only_builtin() for node in self.walk())
+        try:
+            return self._is_builtin
+        except AttributeError:
+            return self._find_out("_is_builtin", Expression._names_only_builtin)
 
     @property
     def is_immutable(self) -> bool:
@@ -108,7 +117,20 @@ class Expression(Record, kw_only=True):
         If not, it also depends on settings of the session, such as TimeZone or DateStyle. See
         https://www.postgresql.org/docs/current/xfunc-volatility.html
         """
-        return all(getattr(node, "calls_immutable", True) for node in self.walk())
+        try:
+            return self._is_immutable
+        except AttributeError:
+            return self._find_out("_is_immutable", Expression._calls_only_immutable)
+
+    def _find_out(self, name: str, holds: Callable[[Expression], bool]) -> bool:
+        """Return whether something holds for all of the expression, and remember it."""
+        found = all(holds(node) for node in self.walk())
+        object.__setattr__(self, name, found)
+        return found
+
+    def _calls_only_immutable(self) -> bool:
+        """Return whether what this node itself calls depends on its arguments alone."""
+        return getattr(self, "calls_immutable", True)
 
     def _names_only_builtin(self) -> bool:
         """Return whether what this node itself names comes with PostgreSQL."""

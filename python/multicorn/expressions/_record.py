@@ -31,14 +31,18 @@ class _RecordType(type):
         namespace: dict[str, Any],
         kw_only: bool = False,
     ) -> _RecordType:
-        """Return the class; with kw_only its own fields are given by their names alone."""
+        """Return the class; with kw_only its own fields are given by their names alone.
+
+        What the class itself names in __slots__ is no field.
+        """
         own = tuple(
             field
             for field, annotation in namespace.get("__annotations__", {}).items()
             if not annotation.startswith("ClassVar")
         )
         defaults = {field: namespace.pop(field) for field in own if field in namespace}
-        cls = super().__new__(mcs, name, bases, {**namespace, "__slots__": own})
+        kept = tuple(namespace.pop("__slots__", ()))
+        cls = super().__new__(mcs, name, bases, {**namespace, "__slots__": own + kept})
         base: Any = bases[0] if bases else None
         cls._fields = getattr(base, "_fields", ()) + own
         cls._positional = getattr(base, "_positional", ()) + (() if kw_only else own)
