@@ -262,6 +262,14 @@ set_for_text(const char *name, const char *value)
 							 GUC_ACTION_SAVE, true, 0, false);
 }
 
+/* Do the session's settings give text forms that are exact everywhere? */
+static bool
+are_settings_exact(void)
+{
+	return DateStyle == USE_ISO_DATES && IntervalStyle == INTSTYLE_POSTGRES &&
+		extra_float_digits >= 1;
+}
+
 /*
  * The text form of a datum, in CurrentMemoryContext: one that gives the same
  * value again under whatever settings it is read. Throws what the type's
@@ -270,15 +278,15 @@ set_for_text(const char *name, const char *value)
 char *
 to_exact_text(ToPython *self, Datum datum)
 {
-	int level = NewGUCNestLevel();
+	int level;
 	char *text;
 
-	if (DateStyle != USE_ISO_DATES)
-		set_for_text("datestyle", "ISO");
-	if (IntervalStyle != INTSTYLE_POSTGRES)
-		set_for_text("intervalstyle", "postgres");
-	if (extra_float_digits < 1)
-		set_for_text("extra_float_digits", "3");
+	if (likely(are_settings_exact()))
+		return OutputFunctionCall(&self->output, datum);
+	level = NewGUCNestLevel();
+	set_for_text("datestyle", "ISO");
+	set_for_text("intervalstyle", "postgres");
+	set_for_text("extra_float_digits", "1");
 	text = OutputFunctionCall(&self->output, datum);
 	AtEOXact_GUC(true, level);
 	return text;

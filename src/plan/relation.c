@@ -289,9 +289,8 @@ ask_size(PlannerInfo *root, RelOptInfo *rel, RelationState *state,
 	arguments[0] = qual_list_bind(qual_list_create(descriptions, tupdesc,
 												   state->instance->text_columns),
 								  NULL, UNKNOWN_LEFT_OUT, &told);
-	arguments[1] = column_names(tupdesc,
-								needed_columns(rel, rel->baserestrictinfo,
-											   tupdesc));
+	state->columns = needed_columns(rel, rel->baserestrictinfo, tupdesc);
+	arguments[1] = column_names(tupdesc, state->columns);
 	table_close(relation, NoLock);
 	if (arguments[0] == NULL)
 		return false;
@@ -462,6 +461,23 @@ refer_to_limit(List *limit, List **operands)
 }
 
 /*
+ * The columns that are needed if the filters have to be checked here: NIL without
+ * any. A scan without parameters has the conditions that its size was asked for.
+ */
+static List *
+recheck_columns(RelOptInfo *rel, ForeignPath *path, List *clauses,
+				List *enforced, TupleDesc tupdesc)
+{
+	RelationState *state = rel->fdw_private;
+
+	if (enforced == NIL)
+		return NIL;
+	if (path->path.param_info == NULL && state->columns != NULL)
+		return integers(state->columns);
+	return integers(needed_columns(rel, clauses, tupdesc));
+}
+
+/*
  * The plan for a path. What the wrapper enforces is checked again only where a
  * row has changed under a lock; what it is told goes along as nodes that can
  * be copied.
@@ -478,25 +494,23 @@ multicornGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel,
 	Relation relation = table_open(foreigntableid, NoLock);
 	TupleDesc tupdesc = RelationGetDescr(relation);
 	List *operands = NIL;
-	List *private = NIL;
+	List *members;
 
-  private
-	= lappend(private, integers(needed_columns(baserel, local, tupdesc)));
-  private
-	= lappend(private, integers(needed_columns(baserel, clauses, tupdesc)));
-  private
-	= lappend(private, describe_quals(root, baserel, scan_clauses, &operands));
-  private
-	= lappend(private, extract_filters(enforced, baserel, &operands));
-  private
-	= lappend(private, path_member(best_path, PATH_SORT_KEYS));
-  private
-	= lappend(private,
-			  refer_to_limit(path_member(best_path, PATH_LIMIT), &operands));
-  private
-	= lappend(private, list_make1(makeInteger(state->instance->serial)));
+	members = list_make1(integers(needed_columns(baserel, local, tupdesc)));
+	members = lappend(members,
+					  recheck_columns(baserel, best_path, clauses, enforced,
+									  tupdesc));
+	members = lappend(members,
+					  describe_quals(root, baserel, scan_clauses, &operands));
+	members = lappend(members, extract_filters(enforced, baserel, &operands));
+	members = lappend(members, path_member(best_path, PATH_SORT_KEYS));
+	members = lappend(members,
+					  refer_to_limit(path_member(best_path, PATH_LIMIT),
+									 &operands));
+	members = lappend(members,
+					  list_make1(makeInteger(state->instance->serial)));
 	table_close(relation, NoLock);
-	return make_foreignscan(tlist, local, baserel->relid, operands, private,
+	return make_foreignscan(tlist, local, baserel->relid, operands, members,
 							NIL, enforced, outer_plan);
 }
 

@@ -17,11 +17,12 @@ typedef struct RelationState
 	Oid table;
 	Instance *instance; /* held as long as the planner's memory */
 	Cost startup_cost;
-	double fetched; /* rows that execute() sends, told what is in known */
-	List *known;	/* RestrictInfos that get_rel_size() was told of */
-	List *constant; /* RestrictInfos that are Quals without operands */
-	List *quals;	/* by the same index: their encoded descriptions */
-	List *keys;		/* Keys; see key.c */
+	double fetched;		/* rows that execute() sends, told what is in known */
+	Bitmapset *columns; /* that the output and the table's own conditions need */
+	List *known;		/* RestrictInfos that get_rel_size() was told of */
+	List *constant;		/* RestrictInfos that are Quals without operands */
+	List *quals;		/* by the same index: their encoded descriptions */
+	List *keys;			/* Keys; see key.c */
 } RelationState;
 
 /* What a path keeps in fdw_private: a List of these, in this order. */
