@@ -143,6 +143,16 @@ values_of(PlannerInfo *root, const QualDescription *qual, List *operands)
 	return clamp_row_est(array_length_estimate(root, array));
 }
 
+/* Does the wrapper hear of a condition, though the column may be in text form? */
+static bool
+is_told(RelOptInfo *rel, const QualDescription *qual)
+{
+	RelationState *state = rel->fdw_private;
+
+	return !bms_is_member(qual->attribute, state->instance->text_columns) ||
+		qual_holds_for_text(qual);
+}
+
 /*
  * The column that a restriction binds to one value, or to one of several, by
  * an equality that the wrapper is told of; 0 if it does not.
@@ -158,7 +168,8 @@ bound_column(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *restriction,
 	if (encoded == NIL)
 		return 0;
 	qual = qual_description(encoded);
-	if (strcmp(qual.operator, "=") != 0 || qual.use == QUAL_ALL || !qual.strict)
+	if (strcmp(qual.operator, "=") != 0 || qual.use == QUAL_ALL ||
+		!qual.strict || !is_told(rel, &qual))
 		return 0;
 	*values = values_of(root, &qual, operands);
 	return qual.attribute;
@@ -243,7 +254,10 @@ keys_estimate(PlannerInfo *root, RelOptInfo *rel, List *restrictions,
 	return found;
 }
 
-/* A key that constants bind tells the size of a table better than statistics. */
+/*
+ * A key that constants bind tells better what a scan yields than statistics do,
+ * or a get_rel_size() that says how large the table is.
+ */
 void
 keys_limit_size(PlannerInfo *root, RelOptInfo *rel)
 {
@@ -251,7 +265,8 @@ keys_limit_size(PlannerInfo *root, RelOptInfo *rel)
 	KeyEstimate estimate;
 	List *rest;
 
-	if (!keys_estimate(root, rel, rel->baserestrictinfo, &estimate))
+	if (!keys_estimate(root, rel, rel->baserestrictinfo, &estimate) ||
+		estimate.fetched >= state->fetched)
 		return;
 	rest = list_difference_ptr(rel->baserestrictinfo, estimate.used);
 	state->fetched = clamp_row_est(estimate.fetched);

@@ -362,8 +362,8 @@ multicornGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel,
 		assume_tuples(baserel);
 		set_baserel_size_estimates(root, baserel);
 		state->fetched = clamp_row_est(baserel->tuples);
-		keys_limit_size(root, baserel);
 	}
+	keys_limit_size(root, baserel);
 	call_site_pop(&site);
 }
 

@@ -197,6 +197,15 @@ EXPLAIN (COSTS OFF) SELECT t.b, local.a FROM t JOIN local ON t.id = local.id WHE
 ALTER FOREIGN TABLE t OPTIONS (SET size '(20, 40)', ADD cost '1000');
 EXPLAIN (COSTS OFF) SELECT t.b, local.a FROM local JOIN t ON t.id > local.id;
 
+-- A key that constants bind says more of a scan than the size of the whole table does.
+CREATE FOREIGN TABLE keyed (id int, a int, x int) SERVER srv
+    OPTIONS (size '(100000, 40)', keys '[("id", 1), (("a", "x"), 50)]');
+SELECT rows FROM estimate('SELECT * FROM keyed WHERE id = 5');
+SELECT rows FROM estimate('SELECT * FROM keyed WHERE id IN (1, 2, 3)');
+SELECT rows FROM estimate('SELECT * FROM keyed WHERE a = 1 AND x = 2');
+SELECT rows FROM estimate('SELECT * FROM keyed WHERE a = 1');
+DROP FOREIGN TABLE keyed;
+
 -- What get_rel_size raises is the query's error.
 CREATE FOREIGN TABLE failing (id int) SERVER srv
     OPTIONS (wrapper 'planning.Failing', "where" 'get_rel_size');

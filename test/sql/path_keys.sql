@@ -323,6 +323,17 @@ DELETE FROM few USING t WHERE t.id = few.id AND t.x > 5 RETURNING few.id, t.x;
 SELECT few.id, t.x FROM few JOIN t ON t.id = few.id FOR UPDATE OF few;
 ROLLBACK;
 
+-- A column in text form is a key only where the wrapper is told of the condition: texts of one
+-- number can differ, and the elements of a list are not told as texts.
+CREATE FOREIGN TABLE texts (id int OPTIONS (value_form 'text'), f float8 OPTIONS (value_form 'text'))
+    SERVER srv OPTIONS (size '(100000, 30)', keys '[("id", 1), ("f", 1)]');
+SET enable_memoize = off;
+SELECT plan('SELECT FROM few JOIN texts ON texts.id = few.id');
+SELECT plan('SELECT FROM few JOIN texts ON texts.f = few.id');
+SELECT plan('SELECT FROM few JOIN texts ON texts.id = ANY (few.ids)');
+RESET enable_memoize;
+DROP FOREIGN TABLE texts;
+
 -- Row security of the parent comes first: what is below it gets its condition, and the key with it.
 CREATE ROLE planning_reader;
 GRANT SELECT ON parent, few TO planning_reader;
