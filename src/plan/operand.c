@@ -6,6 +6,7 @@
  */
 #include "plan/operand.h"
 
+#include "access/transam.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -178,7 +179,8 @@ is_harmless(Node *node)
 	while (IsA(node, RelabelType))
 		node = (Node *) ((RelabelType *) node)->arg;
 	return IsA(node, Param) || IsA(node, Var) || IsA(node, SQLValueFunction) ||
-		(IsA(node, FuncExpr) && ((FuncExpr *) node)->args == NIL);
+		(IsA(node, FuncExpr) && ((FuncExpr *) node)->args == NIL &&
+		 ((FuncExpr *) node)->funcid < FirstGenbkiObjectId);
 }
 
 /* Is this to be evaluated once, when the scan begins? */
