@@ -230,3 +230,40 @@ python_items(PyObject *iterable)
 	python_leave();
 	return reference_own(items);
 }
+
+/* Is a value true? Throws what finding out raises. */
+bool
+python_truth(PyObject *value)
+{
+	int truth;
+
+	python_enter();
+	truth = PyObject_IsTrue(value);
+	python_leave();
+	if (truth < 0)
+		python_throw();
+	return truth == 1;
+}
+
+/*
+ * The position in a list of the first item that an object is or equals, -1
+ * without one. Throws what comparing raises.
+ */
+Py_ssize_t
+python_index(PyObject *list, PyObject *object)
+{
+	Py_ssize_t found = -1;
+	int same = 0;
+
+	python_enter();
+	for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list) && same == 0; i++)
+	{
+		same = PyObject_RichCompareBool(PyList_GET_ITEM(list, i), object,
+										Py_EQ);
+		found = i;
+	}
+	python_leave();
+	if (same < 0)
+		python_throw();
+	return same == 1 ? found : -1;
+}

@@ -34,6 +34,8 @@ extern PyObject *python_call(PyObject *callable, PyObject *const *arguments,
 							 size_t count, PyObject *keywords);
 extern void python_call_cleanup(PyObject *callable, PyObject *argument);
 extern PyObject *python_attribute(PyObject *object, PyObject *name);
+extern Py_ssize_t python_index(PyObject *list, PyObject *object);
+extern bool python_truth(PyObject *value);
 extern PyObject *python_items(PyObject *iterable);
 extern PyObject *python_method(PyObject *object, const char *name);
 

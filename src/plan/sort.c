@@ -277,30 +277,23 @@ refuse_key(PyObject *key)
 																	   NULL)))));
 }
 
-/* How many of the wanted keys, from the first on, are among those promised. */
+/* How many of the wanted keys, from the first on, are those promised. */
 static int
 count_promised(PyObject *wanted, PyObject *promised)
 {
-	Py_ssize_t count = 0;
+	int count = 0;
 
 	for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(promised); i++)
 	{
 		PyObject *key = PyTuple_GET_ITEM(promised, i);
-		int found;
+		Py_ssize_t position = python_index(wanted, key);
 
-		python_enter();
-		found = PySequence_Contains(wanted, key);
-		python_leave();
-		if (found < 0)
-			python_throw();
-		if (found == 0)
+		if (position < 0)
 			refuse_key(key);
-		if (count < PyList_GET_SIZE(wanted) &&
-			PyObject_RichCompareBool(PyList_GET_ITEM(wanted, count), key,
-									 Py_EQ) == 1)
+		if (position == count)
 			count++;
 	}
-	return (int) count;
+	return count;
 }
 
 /*

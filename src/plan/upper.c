@@ -109,17 +109,15 @@ limit_promised(const Instance *instance, PyObject *limit, PyObject *offset)
 	PyObject *method = instance_hook(instance, HOOK_CAN_LIMIT);
 	PyObject *arguments[] = {limit, offset};
 	CallSite site;
-	int answer;
+	bool answer;
 
 	if (method == NULL)
 		return false;
 	call_site_push(&site, instance->subject, "can_limit");
-	answer = PyObject_IsTrue(reference_own(python_call(method, arguments, 2,
-													   NULL)));
-	if (answer < 0)
-		python_throw();
+	answer = python_truth(reference_own(python_call(method, arguments, 2,
+													NULL)));
 	call_site_pop(&site);
-	return answer == 1;
+	return answer;
 }
 
 /* A LIMIT or OFFSET as it is kept: NULL if it is not given. */

@@ -395,3 +395,12 @@ EXECUTE again;
 RESET plan_cache_mode;
 DROP OWNED BY limited;
 DROP ROLE limited;
+DEALLOCATE ALL;
+
+SET client_min_messages = warning;
+DROP SERVER srv CASCADE;
+DROP TABLE parent, small CASCADE;
+DROP FUNCTION answered, tells, is_any, stable_one, volatile_one;
+DROP SCHEMA own CASCADE;
+DROP TYPE place, pair, mood;
+DROP DOMAIN amount, positive, code;
