@@ -494,6 +494,10 @@ class ForeignDataWrapper:
 
         ANALYZE samples the rows of `execute([], columns)` with all columns; the estimate lets it
         tell how many there are. See https://www.postgresql.org/docs/current/sql-analyze.html
+
+        Raises:
+            NotImplementedError: the table cannot be read as a whole; ANALYZE skips it with a
+                WARNING.
         """
         return None
 

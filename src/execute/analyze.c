@@ -95,20 +95,38 @@ count_rows(Relation relation)
 	return count;
 }
 
-/* Asks analyze(); false if it has no estimate. */
-static bool
+/* What analyze() has to say. */
+typedef enum Answer
+{
+	ANSWER_NONE,
+	ANSWER_ESTIMATE,
+	ANSWER_DECLINED
+} Answer;
+
+/* Asks analyze(), which declines with NotImplementedError. */
+static Answer
 ask_analyze(Instance *instance, double *rows)
 {
 	PyObject *method = instance_hook(instance, HOOK_ANALYZE);
 	PyObject *estimate;
 
 	if (method == NULL)
-		return false;
-	estimate = reference_own(python_call(method, NULL, 0, NULL));
+		return ANSWER_NONE;
+	python_enter();
+	estimate = PyObject_CallNoArgs(method);
+	python_leave();
+	if (estimate == NULL && PyErr_ExceptionMatches(PyExc_NotImplementedError))
+	{
+		PyErr_Clear();
+		boundary_check();
+		return ANSWER_DECLINED;
+	}
+	reference_own(estimate);
+	boundary_check();
 	if (estimate == Py_None)
-		return false;
+		return ANSWER_NONE;
 	*rows = number_from_python(estimate, "the number of rows out of analyze()");
-	return true;
+	return ANSWER_ESTIMATE;
 }
 
 /* Asks get_rel_size() of the whole table; false if it has no estimate. */
@@ -130,27 +148,30 @@ ask_size(Instance *instance, TupleDesc tupdesc, double *rows, double *width)
 /*
  * How many rows a table has, and how wide they are: as the wrapper says, else as
  * many as the last ANALYZE has seen, else as many as are counted now. Children
- * of a parent have their share of its sample by this.
+ * of a parent have their share of its sample by this. False if the wrapper does
+ * not want to be analysed.
  */
-static void
+static bool
 estimate_size(Relation relation, Instance *instance, double *rows,
 			  double *width)
 {
 	CallSite site;
+	Answer answer;
 	bool known;
 
 	*width = get_relation_data_width(RelationGetRelid(relation), NULL);
 	call_site_push(&site, instance->subject, "analyze");
-	known = ask_analyze(instance, rows);
+	answer = ask_analyze(instance, rows);
 	site.method = "get_rel_size";
-	known = known ||
+	known = answer != ANSWER_NONE ||
 		ask_size(instance, RelationGetDescr(relation), rows, width);
 	call_site_pop(&site);
 	if (known)
-		return;
+		return answer != ANSWER_DECLINED;
 	*rows = relation->rd_rel->reltuples;
 	if (*rows <= 0)
 		*rows = count_rows(relation);
+	return true;
 }
 
 /* ---------- sample ---------- */
@@ -247,7 +268,10 @@ acquire_sample(Relation relation, int elevel, HeapTuple *rows, int targrows,
 	return sample.count;
 }
 
-/* Says how the table is sampled, and how many pages a heap table would need. */
+/*
+ * Says how the table is sampled, and how many pages a heap table would need;
+ * false to have it skipped.
+ */
 bool
 multicornAnalyzeForeignTable(Relation relation, AcquireSampleRowsFunc *func,
 							 BlockNumber *totalpages)
@@ -258,7 +282,8 @@ multicornAnalyzeForeignTable(Relation relation, AcquireSampleRowsFunc *func,
 	double width;
 	double pages;
 
-	estimate_size(relation, instance, &rows, &width);
+	if (!estimate_size(relation, instance, &rows, &width))
+		return false;
 	pages = ceil(rows * (width + MAXALIGN(SizeofHeapTupleHeader)) / BLCKSZ);
 	/* pg_class.relpages is an integer. */
 	*totalpages = (BlockNumber) Min(pages, INT_MAX);

@@ -44,6 +44,8 @@ definition_context(void *argument)
 {
 	ImportContext *context = argument;
 
+	/* A position in the text of a type is none in the user's statement. */
+	errposition(0);
 	if (context->column != NULL)
 		errcontext("import of foreign table \"%s\", column \"%s\"",
 				   context->table, context->column);
@@ -113,7 +115,11 @@ append_type(StringInfo sql, PyObject *column)
 	if (PyErr_Occurred())
 		python_throw();
 	if (name != NULL)
+	{
 		parse_type(name, &type, &typmod);
+		if (typmod < 0)
+			typmod = (int32) modifier;
+	}
 	if (!SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(type)))
 		ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
 				errmsg("type with OID %u does not exist", type));

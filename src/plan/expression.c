@@ -665,6 +665,18 @@ build_function(Builder *builder, FuncExpr *expression)
 				callee.name, arguments, TRUTH(expression->funcvariadic));
 }
 
+/*
+ * Do operators make of a value what they would make of it under its own type? A
+ * relabelled integer is another number as an oid, and blanks count in a varchar.
+ */
+static bool
+keeps_meaning(Oid from, Oid to)
+{
+	Oid base = getBaseType(from);
+
+	return base == to || (base == VARCHAROID && to == TEXTOID);
+}
+
 /* COLLATE has become one of these too, when the type stays what it is. */
 static PyObject *
 build_relabel(Builder *builder, RelabelType *relabel)
@@ -675,7 +687,9 @@ build_relabel(Builder *builder, RelabelType *relabel)
 	if (relabel->resulttype != exprType(argument) ||
 		relabel->resulttypmod != exprTypmod(argument))
 		return build_cast(builder, (Node *) relabel, argument, InvalidOid,
-						  relabel->relabelformat, true, true);
+						  relabel->relabelformat,
+						  keeps_meaning(exprType(argument), relabel->resulttype),
+						  true);
 	object = build(builder, argument);
 	return object != NULL
 		? collate(builder, object, (Node *) relabel, exprCollation(argument))
@@ -723,7 +737,7 @@ build_cast_of_array(Builder *builder, ArrayCoerceExpr *cast)
 	return build_cast(builder, (Node *) cast, (Node *) cast->arg,
 					  IsA(element, FuncExpr) ? ((FuncExpr *) element)->funcid
 											 : InvalidOid,
-					  cast->coerceformat, IsA(element, RelabelType),
+					  cast->coerceformat, false,
 					  !contain_mutable_functions((Node *) cast));
 }
 

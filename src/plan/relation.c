@@ -343,6 +343,7 @@ multicornGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel,
 	PyObject *get_rel_size = instance_hook(state->instance, HOOK_GET_REL_SIZE);
 	double rows;
 	double width;
+	bool known;
 	CallSite site;
 
 	call_site_push(&site, state->instance->subject, NULL);
@@ -350,8 +351,10 @@ multicornGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel,
 	site.method = "get_path_keys";
 	state->keys = keys_ask(state);
 	site.method = "get_rel_size";
-	if (get_rel_size != NULL &&
-		ask_size(root, baserel, state, get_rel_size, &rows, &width))
+	known = get_rel_size != NULL &&
+		ask_size(root, baserel, state, get_rel_size, &rows, &width);
+	site.method = NULL;
+	if (known)
 	{
 		baserel->tuples = Max(baserel->tuples, clamp_row_est(rows));
 		set_baserel_size_estimates(root, baserel);

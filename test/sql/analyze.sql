@@ -246,6 +246,11 @@ FETCH 2 FROM reading;
 COMMIT;
 SELECT * FROM journal;
 
+-- A table that cannot be read as a whole declines; other tables are analysed all the same.
+ALTER FOREIGN TABLE sized OPTIONS (SET analyze 'declines');
+ANALYZE sized, heap;
+SELECT * FROM journal;
+
 SET client_min_messages = warning;
 DROP TABLE parted, parent, mother, heap, before CASCADE;
 DROP SERVER srv, mapped CASCADE;

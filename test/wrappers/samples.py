@@ -93,6 +93,8 @@ class Answering(Sampled):
         answer = self.answers[name]
         if answer == "raises":
             raise ConnectionError("nobody knows")
+        if answer == "declines":
+            raise NotImplementedError
         return self.ANSWERS[answer] if answer in self.ANSWERS else int(answer)
 
     def analyze(self) -> Any:

@@ -311,7 +311,8 @@ class Cast(Call):
         name: the function that does it; '' if a change of type is all there is to it, or if it
             goes through the types' text forms.
         is_implicit: PostgreSQL has put it in.
-        is_relabel: the value stays what it is, byte for byte: varchar to text.
+        is_relabel: the value stays what it is, and so does what operators make of it: varchar to
+            text, a domain to its base type.
     """
 
     argument: Expression
