@@ -9,6 +9,7 @@
 #include "access/reloptions.h"
 #include "embed/error.h"
 #include "embed/interpreter.h"
+#include "embed/interrupt.h"
 #include "execute/analyze.h"
 #include "execute/explain.h"
 #include "execute/fetch.h"
@@ -25,6 +26,7 @@
 #include "utils/guc.h"
 #include "wrapper/instance.h"
 #include "wrapper/options.h"
+#include "wrapper/transaction.h"
 
 PG_MODULE_MAGIC;
 
@@ -123,6 +125,11 @@ define_settings(void)
 							 "When off, it is written to the server log only.",
 							 &error_show_traceback, true, PGC_SUSET, 0, NULL,
 							 NULL, NULL);
+	DefineCustomIntVariable("multicorn.cleanup_timeout",
+							"Longest time that one of commit(), rollback() and sub_rollback() may take.",
+							"It is ended then, with a warning. 0 waits for ever.",
+							&interrupt_cleanup_timeout, 10000, 0, INT_MAX,
+							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("multicorn");
 }
 
@@ -134,6 +141,7 @@ _PG_init(void)
 	expression_listen();
 	relation_listen();
 	statistics_listen();
+	transaction_listen();
 	fetch_listen();
 	statement_listen();
 }

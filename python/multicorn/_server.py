@@ -19,12 +19,25 @@ DEEPEST_SHOWN = 20
 # The methods that a wrapper may do without, in the order of `Hook` in wrapper/instance.h.
 HOOKS = (
     "analyze",
+    "begin",
     "can_filter",
     "can_limit",
     "can_sort",
+    "commit",
     "explain",
     "get_path_keys",
     "get_rel_size",
+    "pre_commit",
+    "rollback",
+    "sub_begin",
+    "sub_commit",
+    "sub_rollback",
+    "bulk_insert",
+    "delete",
+    "end_modify",
+    "insert",
+    "truncate",
+    "update",
 )
 
 TYPE_CHECKING = False

@@ -154,15 +154,16 @@ python_call(PyObject *callable, PyObject *const *arguments, size_t count,
 /*
  * Calls a Python callable where nothing may fail: what it raises becomes a
  * WARNING, its result is released. Takes the reference to callable, which may
- * be NULL; argument is borrowed, and NULL if there is none.
+ * be NULL; argument is borrowed, and NULL if there is none. Returns false if it
+ * raised something.
  */
-void
+bool
 python_call_cleanup(PyObject *callable, PyObject *argument)
 {
 	PyObject *result;
 
 	if (callable == NULL)
-		return;
+		return true;
 	python_enter();
 	result = PyObject_Vectorcall(callable, &argument, argument != NULL ? 1 : 0,
 								 NULL);
@@ -172,6 +173,7 @@ python_call_cleanup(PyObject *callable, PyObject *argument)
 		python_warn();
 	Py_XDECREF(result);
 	boundary_settle_cleanup();
+	return result != NULL;
 }
 
 /* An attribute that was looked up; NULL if there is none. Throws any other exception. */

@@ -32,7 +32,7 @@ extern void boundary_end_child(void);
 extern void boundary_settle(void);
 extern PyObject *python_call(PyObject *callable, PyObject *const *arguments,
 							 size_t count, PyObject *keywords);
-extern void python_call_cleanup(PyObject *callable, PyObject *argument);
+extern bool python_call_cleanup(PyObject *callable, PyObject *argument);
 extern PyObject *python_attribute(PyObject *object, PyObject *name);
 extern Py_ssize_t python_index(PyObject *list, PyObject *object);
 extern bool python_truth(PyObject *value);

@@ -321,6 +321,19 @@ error_rethrow_redacted(MemoryContext context)
 	ReThrowError(error);
 }
 
+/* A hook that nothing else can end was interrupted. */
+static void
+warn_of_interrupt(PyObject *exception)
+{
+	PyObject *text = PyObject_Str(exception);
+	char *message = text != NULL ? text_from_python_lossy(text) : NULL;
+
+	Py_XDECREF(text);
+	PyErr_Clear();
+	ereport(WARNING, errcode(ERRCODE_QUERY_CANCELED),
+			errmsg_internal("%s", message != NULL ? message : "interrupted"));
+}
+
 /*
  * Turns the Python exception that is set, or a kept PostgreSQL error, into a
  * WARNING: for hooks that run when nothing may fail any more.
@@ -338,6 +351,8 @@ python_warn(void)
 		!error_is_kept())
 	{
 		/* What is to end the statement speaks for itself, a little later. */
+		if (interrupt_in_cleanup())
+			warn_of_interrupt(exception);
 		Py_DECREF(exception);
 		return;
 	}

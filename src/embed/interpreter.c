@@ -24,6 +24,7 @@
 #include "embed/text.h"
 #include "fmgr.h"
 #include "nodes/parsenodes.h"
+#include "storage/ipc.h"
 #include "utils/builtins.h"
 
 #define PLPYTHON "$libdir/plpython3"
@@ -363,6 +364,14 @@ bool
 interpreter_is_running(void)
 {
 	return package_loaded;
+}
+
+/* May Python be called? Not when the session ends in the middle of it. */
+bool
+interpreter_is_usable(void)
+{
+	return interpreter_is_running() &&
+		!(proc_exit_inprogress && python_depth > 0);
 }
 
 /* multicorn.python_path was set: look at it before Python is used again. */

@@ -39,6 +39,7 @@ extern InterpreterFunctions interpreter_functions;
 
 extern void interpreter_start(void);
 extern bool interpreter_is_running(void);
+extern bool interpreter_is_usable(void);
 extern void interpreter_settings_changed(void);
 extern bool interpreter_virtualenv_is_fixed(void);
 extern PyObject *interpreter_import(const char *module, const char *name);

@@ -27,6 +27,7 @@
 #include "embed/error.h"
 #include "tcop/tcopprot.h"
 #include "utils/timeout.h"
+#include "utils/timestamp.h"
 
 typedef struct SignalHandler
 {
@@ -47,11 +48,85 @@ static SignalHandler handlers[] = {
 
 static pthread_t main_thread;
 
+/* ---------- hooks that run after the decision ---------- */
+
+/* How often a hook that goes on is told again, in ms. */
+#define CLEANUP_REMINDER 200
+
+int interrupt_cleanup_timeout = 10000;
+
+/* Is a hook at work that PostgreSQL holds interrupts off for? */
+static volatile sig_atomic_t in_cleanup = false;
+
+/* Has it taken longer than multicorn.cleanup_timeout? */
+static volatile sig_atomic_t cleanup_expired = false;
+
+static TimeoutId cleanup_timer = MAX_TIMEOUTS;
+
+/* For the timer: called in a signal handler. */
+static void
+expire_cleanup(void)
+{
+	cleanup_expired = true;
+	InterruptPending = true;
+}
+
+/*
+ * A hook begins that must come to an end although PostgreSQL holds interrupts
+ * off: a cancel, a termination or multicorn.cleanup_timeout ends it, again and
+ * again if need be. Never throws.
+ */
+void
+interrupt_cleanup_begin(void)
+{
+	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												  interrupt_cleanup_timeout);
+
+	in_cleanup = true;
+	cleanup_expired = false;
+	if (interrupt_cleanup_timeout > 0)
+		enable_timeout_every(cleanup_timer, end, CLEANUP_REMINDER);
+}
+
+/* The hook has come to its end. Never throws. */
+void
+interrupt_cleanup_end(void)
+{
+	if (interrupt_cleanup_timeout > 0)
+		disable_timeout(cleanup_timer, false);
+	in_cleanup = false;
+	cleanup_expired = false;
+}
+
+bool
+interrupt_in_cleanup(void)
+{
+	return in_cleanup;
+}
+
+/* Is a hook to end that runs after the decision? Sets the exception if so. */
+static bool
+ends_cleanup(void)
+{
+	if (!in_cleanup || python_depth == 0)
+		return false;
+	if (cleanup_expired)
+		PyErr_SetString(error_interrupt_type,
+						"interrupted by multicorn.cleanup_timeout");
+	else if (ProcDiePending || QueryCancelPending)
+		PyErr_SetString(error_interrupt_type,
+						"interrupted by a cancel or a termination");
+	else
+		return false;
+	return true;
+}
+
 /* Remembers the thread that runs PostgreSQL. Called once, before any other. */
 void
 interrupt_start(void)
 {
 	main_thread = pthread_self();
+	cleanup_timer = RegisterTimeout(USER_TIMEOUT, expire_cleanup);
 	/* A signal may come before the first replacement has told what was there. */
 	for (int i = 0; i < (int) lengthof(handlers); i++)
 		sigaction(handlers[i].signal, NULL, &handlers[i].saved);
@@ -188,6 +263,8 @@ process_interrupts(void *argument)
 PyObject *
 interrupt_check(void)
 {
+	if (unlikely(in_cleanup) && ends_cleanup())
+		return NULL;
 	if (InterruptPending && InterruptHoldoffCount == 0 &&
 		CritSectionCount == 0 && python_depth > 0)
 	{

@@ -9,12 +9,18 @@
 
 extern bool interrupt_handlers_installed;
 
+/* multicorn.cleanup_timeout, in ms; 0 for none */
+extern int interrupt_cleanup_timeout;
+
 /* How many open scans keep the handlers in place between their rows. */
 extern int interrupt_holds;
 
 extern void interrupt_start(void);
 extern void interrupt_install(void);
 extern void interrupt_restore(void);
+extern void interrupt_cleanup_begin(void);
+extern void interrupt_cleanup_end(void);
+extern bool interrupt_in_cleanup(void);
 
 extern PyObject *interrupt_check(void);
 extern bool interrupt_on_main_thread(void);

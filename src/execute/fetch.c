@@ -17,6 +17,7 @@
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "utils/memutils.h"
+#include "wrapper/transaction.h"
 
 static dlist_head open_scans = DLIST_STATIC_INIT(open_scans);
 
@@ -174,18 +175,10 @@ adopt_scans(SubTransactionId subtransaction, SubTransactionId parent)
 	}
 }
 
-/* May Python be called? Not when the session ends in the middle of it. */
-static bool
-python_is_usable(void)
-{
-	return interpreter_is_running() &&
-		!(proc_exit_inprogress && python_depth > 0);
-}
-
 static void
 transaction_event(XactEvent event, void *argument)
 {
-	if (!python_is_usable())
+	if (!interpreter_is_usable())
 		return;
 	switch (event)
 	{
@@ -210,7 +203,7 @@ static void
 subtransaction_event(SubXactEvent event, SubTransactionId subtransaction,
 					 SubTransactionId parent, void *argument)
 {
-	if (!python_is_usable())
+	if (!interpreter_is_usable())
 		return;
 	if (event == SUBXACT_EVENT_ABORT_SUB)
 		abandon_scans(subtransaction, false);
@@ -247,7 +240,7 @@ fetch_open(OpenScanOwner *owner)
 static void
 session_ends(int code, Datum argument)
 {
-	if (python_is_usable())
+	if (interpreter_is_usable())
 		abandon_scans(InvalidSubTransactionId, true);
 }
 
@@ -274,6 +267,8 @@ fetch_prepare(OpenScan *open, Oid table, Oid user)
 		abandon_scans(InvalidSubTransactionId, false);
 	if (open->instance == NULL)
 		open->instance = instance_acquire(table, user);
+	else
+		transaction_join(open->instance);
 	watch_exit();
 	hold_interrupts(open, true);
 }

@@ -17,6 +17,7 @@
 #include "utils/memutils.h"
 #include "utils/plancache.h"
 #include "utils/rel.h"
+#include "wrapper/transaction.h"
 
 /* ---------- beginning ---------- */
 
@@ -276,6 +277,8 @@ multicornIterateForeignScan(ForeignScanState *node)
 	ExecClearTuple(slot);
 	if (unlikely(!scan->started))
 		start(node, scan);
+	else if (unlikely(scan->owner.open->instance->has_transactions))
+		transaction_join(scan->owner.open->instance);
 	if (unlikely(scan->owner.open->iterator == NULL))
 	{
 		finish(scan);

@@ -22,6 +22,7 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 #include "wrapper/options.h"
+#include "wrapper/transaction.h"
 
 typedef struct InstanceKey
 {
@@ -171,6 +172,7 @@ close_all(int code, Datum argument)
 	/* The session may end in the middle of Python code: leave it alone then. */
 	if (instances == NULL || python_depth > 0)
 		return;
+	transaction_session_ends();
 	drop_leftovers();
 	hash_seq_init(&status, instances);
 	while ((entry = hash_seq_search(&status)) != NULL)
@@ -238,6 +240,23 @@ require_execute(PyObject *execute, WrapperDefinition *definition)
 				errhint("Define execute(self, quals, columns), which returns the rows."));
 }
 
+/* Has the wrapper a hook for transactions? */
+static bool
+has_transactions(Instance *instance)
+{
+	static const Hook hooks[] = {HOOK_BEGIN,	   HOOK_COMMIT,
+								 HOOK_PRE_COMMIT,  HOOK_ROLLBACK,
+								 HOOK_SUB_BEGIN,   HOOK_SUB_COMMIT,
+								 HOOK_SUB_ROLLBACK};
+
+	for (int i = 0; i < (int) lengthof(hooks); i++)
+	{
+		if (instance_hook(instance, hooks[i]) != NULL)
+			return true;
+	}
+	return false;
+}
+
 /*
  * Makes the instance of a table. Everything that may throw is done before
  * anything is kept.
@@ -278,6 +297,7 @@ make_instance(const InstanceKey *key, WrapperDefinition *definition)
 	instance->execute = execute->object;
 	instance->end_scan = end_scan->object;
 	instance->hooks = hooks->object;
+	instance->has_transactions = has_transactions(instance);
 	instance->identity = Py_NewRef(definition->identity);
 	object->object = execute->object = end_scan->object = hooks->object = NULL;
 	return instance;
@@ -380,6 +400,7 @@ instance_acquire(Oid table, Oid user)
 {
 	InstanceKey key = {.table = table, .user = user};
 	InstanceEntry *entry;
+	Instance *instance;
 
 	interpreter_start();
 	if (unlikely(instances == NULL))
@@ -401,8 +422,10 @@ instance_acquire(Oid table, Oid user)
 		MemoryContextDelete(context);
 		entry = find_entry(&key);
 	}
-	entry->instance->pins++;
-	return entry->instance;
+	instance = entry->instance;
+	transaction_join(instance);
+	instance->pins++;
+	return instance;
 }
 
 /* Gives an instance back; a retired one goes with its last user. */
@@ -414,18 +437,23 @@ instance_release(Instance *instance)
 }
 
 /*
- * For the reset of a memory context: gives an instance back. Never runs Python;
- * an instance that is to go is dropped at the next occasion.
+ * Gives an instance back where no Python may run: one that is to go is dropped
+ * at the next occasion. Never throws.
  */
-static void
-give_back(void *argument)
+void
+instance_release_later(Instance *instance)
 {
-	Instance *instance = argument;
-
 	if (--instance->pins > 0 || !instance->retired)
 		return;
 	instance->next = leftovers;
 	leftovers = instance;
+}
+
+/* For the reset of a memory context. */
+static void
+give_back(void *argument)
+{
+	instance_release_later(argument);
 }
 
 /*

@@ -12,12 +12,25 @@
 typedef enum Hook
 {
 	HOOK_ANALYZE,
+	HOOK_BEGIN,
 	HOOK_CAN_FILTER,
 	HOOK_CAN_LIMIT,
 	HOOK_CAN_SORT,
+	HOOK_COMMIT,
 	HOOK_EXPLAIN,
 	HOOK_GET_PATH_KEYS,
 	HOOK_GET_REL_SIZE,
+	HOOK_PRE_COMMIT,
+	HOOK_ROLLBACK,
+	HOOK_SUB_BEGIN,
+	HOOK_SUB_COMMIT,
+	HOOK_SUB_ROLLBACK,
+	HOOK_BULK_INSERT,
+	HOOK_DELETE,
+	HOOK_END_MODIFY,
+	HOOK_INSERT,
+	HOOK_TRUNCATE,
+	HOOK_UPDATE
 } Hook;
 
 /* An instance of a wrapper class, for one foreign table and one user. */
@@ -37,7 +50,15 @@ typedef struct Instance
 	bool retired;			 /* replaced: goes with its last user */
 	int pins;				 /* scans in flight, plans in the making */
 	struct Instance *next;	 /* in the list of those left to drop */
-	MemoryContext context;	 /* holds all of this */
+
+	/* see transaction.c */
+	bool has_transactions; /* it has a hook for them */
+	bool takes_part;
+	bool doomed;  /* it could not roll back to a savepoint */
+	int level;	  /* nesting level it has begun, 0 for none */
+	int released; /* level that it has just released, or 0 */
+
+	MemoryContext context; /* holds all of this */
 } Instance;
 
 extern void instance_listen(void);
@@ -45,6 +66,7 @@ extern void instance_doubt_all(void);
 extern Instance *instance_acquire(Oid table, Oid user);
 extern Instance *instance_hold(Oid table, Oid user);
 extern void instance_release(Instance *instance);
+extern void instance_release_later(Instance *instance);
 
 /* The method, borrowed; NULL if the wrapper has none but our base class's. */
 static inline PyObject *
