@@ -20,7 +20,9 @@
 #include "optimizer/appendinfo.h"
 #include "optimizer/pathnode.h"
 #include "optimizer/paths.h"
+#include "parser/parse_relation.h"
 #include "parser/parse_type.h"
+#include "parser/parsetree.h"
 #include "storage/proc.h"
 #include "utils/selfuncs.h"
 #include "utils/timestamp.h"
@@ -66,6 +68,53 @@ foreign_scan_check_as_user(ForeignScan *scan, EState *estate)
 	return scan->checkAsUser;
 #else
 	return exec_rt_fetch(scan->scan.scanrelid, estate)->checkAsUser;
+#endif
+}
+
+/* The user whose rights a write uses; InvalidOid stands for the current one. */
+static inline Oid
+result_relation_check_as_user(ResultRelInfo *relation, EState *estate)
+{
+#if PG_VERSION_NUM >= 160000
+	return ExecGetResultRelCheckAsUser(relation, estate);
+#else
+	Index index = relation->ri_RootResultRelInfo != NULL
+		? relation->ri_RootResultRelInfo->ri_RangeTableIndex
+		: relation->ri_RangeTableIndex;
+
+	return index > 0 ? exec_rt_fetch(index, estate)->checkAsUser : InvalidOid;
+#endif
+}
+
+/* The same while a statement is planned, for an entry of its range table. */
+static inline Oid
+rte_check_as_user(PlannerInfo *root, Index index)
+{
+#if PG_VERSION_NUM >= 160000
+	RelOptInfo *rel = index < (Index) root->simple_rel_array_size
+		? root->simple_rel_array[index]
+		: NULL;
+	RangeTblEntry *entry = planner_rt_fetch(index, root);
+
+	if (rel != NULL)
+		return rel->userid;
+	return entry->perminfoindex > 0
+		? getRTEPermissionInfo(root->parse->rteperminfos, entry)->checkAsUser
+		: InvalidOid;
+#else
+	return planner_rt_fetch(index, root)->checkAsUser;
+#endif
+}
+
+/* Is a column computed when it is read, and never stored? */
+static inline bool
+attribute_is_virtual(Form_pg_attribute attribute)
+{
+#if PG_VERSION_NUM >= 180000
+	return attribute->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL;
+#else
+	(void) attribute;
+	return false;
 #endif
 }
 

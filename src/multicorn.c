@@ -14,6 +14,7 @@
 #include "execute/explain.h"
 #include "execute/fetch.h"
 #include "execute/import.h"
+#include "execute/modify.h"
 #include "execute/scan.h"
 #include "execute/statement.h"
 #include "fmgr.h"
@@ -22,6 +23,7 @@
 #include "plan/path.h"
 #include "plan/relation.h"
 #include "plan/statistics.h"
+#include "plan/target.h"
 #include "plan/upper.h"
 #include "utils/guc.h"
 #include "wrapper/instance.h"
@@ -54,6 +56,20 @@ multicorn_handler(PG_FUNCTION_ARGS)
 	routine->IterateForeignScan = multicornIterateForeignScan;
 	routine->ReScanForeignScan = multicornReScanForeignScan;
 	routine->EndForeignScan = multicornEndForeignScan;
+
+	routine->IsForeignRelUpdatable = multicornIsForeignRelUpdatable;
+	routine->AddForeignUpdateTargets = multicornAddForeignUpdateTargets;
+	routine->PlanForeignModify = multicornPlanForeignModify;
+	routine->BeginForeignModify = multicornBeginForeignModify;
+	routine->BeginForeignInsert = multicornBeginForeignInsert;
+	routine->ExecForeignInsert = multicornExecForeignInsert;
+	routine->ExecForeignBatchInsert = multicornExecForeignBatchInsert;
+	routine->GetForeignModifyBatchSize = multicornGetForeignModifyBatchSize;
+	routine->ExecForeignUpdate = multicornExecForeignUpdate;
+	routine->ExecForeignDelete = multicornExecForeignDelete;
+	routine->EndForeignModify = multicornEndForeignModify;
+	routine->EndForeignInsert = multicornEndForeignModify;
+	routine->ExecForeignTruncate = multicornExecForeignTruncate;
 
 	routine->ExplainForeignScan = multicornExplainForeignScan;
 	routine->AnalyzeForeignTable = multicornAnalyzeForeignTable;

@@ -40,6 +40,9 @@ HOOKS = (
     "update",
 )
 
+# Of PostgreSQL's CmdType.
+CMD_UPDATE, CMD_INSERT, CMD_DELETE = 2, 3, 4
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "close",
+    "commands",
     "describe",
     "dump_json",
     "explain",
@@ -98,6 +102,27 @@ def implements(cls: type, name: str) -> bool:
     # Class methods are bound anew each time.
     return method is not None and (
         getattr(method, "__func__", method) is not getattr(default, "__func__", default)
+    )
+
+
+def commands(path: str) -> int:
+    """Return the commands that a class has methods for, as PostgreSQL counts them.
+
+    A class that cannot be loaded has none: nothing is raised, since the catalogs ask this of every
+    foreign table.
+    """
+    try:
+        cls = load(path)
+        can_insert = implements(cls, "insert") or (
+            implements(cls, "bulk_insert") and getattr(cls, "modify_batch_size", 1) > 1
+        )
+        has_rowid = implements(cls, "rowid_column")
+    except Exception:
+        return 0
+    return (
+        can_insert << CMD_INSERT
+        | (has_rowid and implements(cls, "update")) << CMD_UPDATE
+        | (has_rowid and implements(cls, "delete")) << CMD_DELETE
     )
 
 

@@ -115,6 +115,17 @@ typedef struct RowReader RowReader;
 extern RowReader *
 row_reader_create(TupleDesc tupdesc, Bitmapset *needed, Bitmapset *as_text);
 extern void row_read(RowReader *reader, PyObject *row, TupleTableSlot *slot);
+
+/* row_writer.c */
+typedef struct RowWriter RowWriter;
+
+extern RowWriter *
+row_writer_create(TupleDesc tupdesc, Bitmapset *written, Bitmapset *as_text,
+				  Bitmapset *remote, Bitmapset *assigned);
+extern PyObject *row_write(RowWriter *writer, TupleTableSlot *slot);
+extern void
+row_take_returned(RowWriter *writer, PyObject *returned, TupleTableSlot *slot);
+
 /*
  * Converts one value for a column; None is NULL. A converter with constraints
  * of a domain looks at NULL too.

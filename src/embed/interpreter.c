@@ -44,6 +44,7 @@ typedef struct FunctionSlot
 
 static const FunctionSlot slots[] = {
 	{"multicorn._server", "close", &interpreter_functions.close},
+	{"multicorn._server", "commands", &interpreter_functions.commands},
 	{"multicorn._server", "describe", &interpreter_functions.describe},
 	{"multicorn._server", "dump_json", &interpreter_functions.dump_json},
 	{"multicorn._server", "explain", &interpreter_functions.explain},
@@ -63,6 +64,7 @@ static const FunctionSlot slots[] = {
 	 &interpreter_functions.use_virtualenv},
 	{"multicorn", "ColumnDefinition", &interpreter_functions.ColumnDefinition},
 	{"multicorn", "Qual", &interpreter_functions.Qual},
+	{"multicorn", "SKIPPED", &interpreter_functions.SKIPPED},
 	{"multicorn", "SortKey", &interpreter_functions.SortKey},
 	{"multicorn", "UNBOUND", &interpreter_functions.UNBOUND},
 };

@@ -15,6 +15,7 @@ extern char *interpreter_python_path;
 typedef struct InterpreterFunctions
 {
 	PyObject *close;
+	PyObject *commands;
 	PyObject *describe;
 	PyObject *dump_json;
 	PyObject *explain;
@@ -31,6 +32,7 @@ typedef struct InterpreterFunctions
 	/* classes and constants of multicorn */
 	PyObject *ColumnDefinition;
 	PyObject *Qual;
+	PyObject *SKIPPED;
 	PyObject *SortKey;
 	PyObject *UNBOUND;
 } InterpreterFunctions;

@@ -70,6 +70,18 @@ take_end_scan(OpenScan *open)
 										 : NULL;
 }
 
+/* The method end_modify if it is to be called, a new reference; else NULL. */
+static PyObject *
+take_end_modify(OpenScan *open)
+{
+	bool due = open->end_modify_due;
+
+	open->end_modify_due = false;
+	return due && open->instance != NULL
+		? Py_XNewRef(instance_hook(open->instance, HOOK_END_MODIFY))
+		: NULL;
+}
+
 /* Calls a method without arguments that is owned here; throws what it raises. */
 static void
 call_owned(CallSite *site, const char *method, PyObject *callable)
@@ -90,11 +102,12 @@ fetch_finish(OpenScan *open)
 {
 	CallSite site;
 
-	if (open->iterator == NULL && !open->end_scan_due)
+	if (open->iterator == NULL && !open->end_scan_due && !open->end_modify_due)
 		return;
 	call_site_push(&site, open->instance->subject, "execute");
 	call_owned(&site, "execute", take_generator_close(open));
 	call_owned(&site, "end_scan", take_end_scan(open));
+	call_owned(&site, "end_modify", take_end_modify(open));
 	call_site_pop(&site);
 	hold_interrupts(open, false);
 }
@@ -127,6 +140,8 @@ abandon(OpenScan *open)
 	python_call_cleanup(take_generator_close(open), NULL);
 	site.method = "end_scan";
 	python_call_cleanup(take_end_scan(open), NULL);
+	site.method = "end_modify";
+	python_call_cleanup(take_end_modify(open), NULL);
 	fetch_close(open);
 	call_site_pop(&site);
 }
@@ -313,6 +328,13 @@ fetch_execute(OpenScan *open, PyObject *const *arguments, size_t count,
 	take_iterator(open,
 				  reference_create(python_call(open->instance->execute,
 											   arguments, count, keywords)));
+}
+
+/* A write begins: end_modify() is called with its end, at the latest at an abort. */
+void
+fetch_end_modify_due(OpenScan *open)
+{
+	open->end_modify_due = true;
 }
 
 /* What is left to settle after a fetch; the row is not lost if that throws. */

@@ -17,9 +17,10 @@ typedef struct OpenScan
 	dlist_node node;
 	SubTransactionId subtransaction; /* the one that began the scan */
 	Instance *instance;				 /* pinned, or NULL */
-	PyObject *iterator; /* NULL before execute() and at the end of the rows */
-	iternextfunc next;	/* of the iterator */
-	bool end_scan_due;	/* execute() was called, end_scan() was not */
+	PyObject *iterator;	 /* NULL before execute() and at the end of the rows */
+	iternextfunc next;	 /* of the iterator */
+	bool end_scan_due;	 /* execute() was called, end_scan() was not */
+	bool end_modify_due; /* a write has begun, end_modify() was not called */
 	bool holds_interrupts;
 	struct OpenScanOwner *owner; /* NULL once orphaned */
 } OpenScan;
@@ -36,6 +37,7 @@ extern void fetch_open(OpenScanOwner *owner);
 extern void fetch_prepare(OpenScan *open, Oid table, Oid user);
 extern void fetch_execute(OpenScan *open, PyObject *const *arguments,
 						  size_t count, PyObject *keywords);
+extern void fetch_end_modify_due(OpenScan *open);
 extern void fetch_settle(PyObject *row);
 extern void fetch_finish(OpenScan *open);
 extern void fetch_close(OpenScan *open);

@@ -292,6 +292,7 @@ make_instance(const InstanceKey *key, WrapperDefinition *definition)
 	instance->serial = ++made;
 	instance->subject = describe_table(key->table);
 	instance->text_columns = bms_copy(definition->text_columns);
+	instance->remote_columns = bms_copy(definition->remote_columns);
 	MemoryContextSwitchTo(old);
 	instance->object = object->object;
 	instance->execute = execute->object;

@@ -41,15 +41,16 @@ typedef struct Instance
 	int serial;	   /* no other instance of this backend has it */
 	char *subject; /* foreign table "t", for the CONTEXT of errors */
 	PyObject *object;
-	PyObject *execute;		 /* bound method */
-	PyObject *end_scan;		 /* bound method, or NULL */
-	PyObject *hooks;		 /* tuple by Hook: bound methods, or None */
-	PyObject *identity;		 /* what it was made of, to be compared */
-	Bitmapset *text_columns; /* attribute numbers with value_form 'text' */
-	bool checked;			 /* no catalog change was heard of since */
-	bool retired;			 /* replaced: goes with its last user */
-	int pins;				 /* scans in flight, plans in the making */
-	struct Instance *next;	 /* in the list of those left to drop */
+	PyObject *execute;		   /* bound method */
+	PyObject *end_scan;		   /* bound method, or NULL */
+	PyObject *hooks;		   /* tuple by Hook: bound methods, or None */
+	PyObject *identity;		   /* what it was made of, to be compared */
+	Bitmapset *text_columns;   /* attribute numbers with value_form 'text' */
+	Bitmapset *remote_columns; /* those with generated 'remote' */
+	bool checked;			   /* no catalog change was heard of since */
+	bool retired;			   /* replaced: goes with its last user */
+	int pins;				   /* scans in flight, plans in the making */
+	struct Instance *next;	   /* in the list of those left to drop */
 
 	/* see transaction.c */
 	bool has_transactions; /* it has a hook for them */

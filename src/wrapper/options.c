@@ -84,6 +84,15 @@ is_allowed_to_all(const char *wrapper)
 	return false;
 }
 
+/* May the role choose this class? */
+static bool
+has_permission(const char *wrapper, Oid role)
+{
+	return superuser_arg(role) ||
+		has_privs_of_role(role, ROLE_PG_EXECUTE_SERVER_PROGRAM) ||
+		is_allowed_to_all(wrapper);
+}
+
 /*
  * Throws unless the role may choose this class. owned is what carries the
  * option, or NULL while it is being set.
@@ -91,9 +100,7 @@ is_allowed_to_all(const char *wrapper)
 static void
 require_permission(const char *wrapper, Oid role, const char *owned)
 {
-	if (superuser_arg(role) ||
-		has_privs_of_role(role, ROLE_PG_EXECUTE_SERVER_PROGRAM) ||
-		is_allowed_to_all(wrapper))
+	if (has_permission(wrapper, role))
 		return;
 	ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			errmsg("permission denied to use wrapper class \"%s\"", wrapper),
@@ -195,6 +202,7 @@ static void
 validate_column(List *options)
 {
 	const char *form = option_value(options, "value_form");
+	const char *generated = option_value(options, "generated");
 
 	if (option_value(options, "wrapper") != NULL)
 		refuse_option("wrapper", "column",
@@ -203,6 +211,11 @@ validate_column(List *options)
 		ereport(ERROR, errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 				errmsg("invalid value for option \"value_form\": \"%s\"", form),
 				errhint("Valid values are \"native\" and \"text\"."));
+	if (generated != NULL && strcmp(generated, "remote") != 0)
+		ereport(ERROR, errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				errmsg("invalid value for option \"generated\": \"%s\"",
+					   generated),
+				errhint("The only valid value is \"remote\"."));
 }
 
 /* The class that is being chosen must be one the user may choose. */
@@ -379,6 +392,9 @@ read_columns(Relation relation, WrapperDefinition *definition)
 		if (form != NULL && strcmp(form, "text") == 0)
 			definition->text_columns = bms_add_member(definition->text_columns,
 													  attribute->attnum);
+		if (option_value(options, "generated") != NULL)
+			definition->remote_columns = bms_add_member(definition->remote_columns,
+														attribute->attnum);
 		description = reference_own(describe_column(attribute, options));
 		if (PyList_Append(columns, description) != 0 ||
 			PyList_Append(identities,
@@ -426,12 +442,11 @@ server_choice(ForeignServer *server)
 }
 
 /*
- * The path of the class: one on the FOREIGN DATA WRAPPER fixes it for
- * everything below, else the table's goes before the server's. Throws if there
- * is none or the owner of the object that carries it may not choose it.
+ * The choice for a table: one on the FOREIGN DATA WRAPPER fixes it for everything
+ * below, else the table's goes before the server's.
  */
-static char *
-find_wrapper(Relation relation, ForeignTable *table, ForeignServer *server,
+static WrapperChoice
+table_choice(Relation relation, ForeignTable *table, ForeignServer *server,
 			 ForeignDataWrapper *fdw)
 {
 	WrapperChoice choice = fdw_choice(fdw);
@@ -441,8 +456,19 @@ find_wrapper(Relation relation, ForeignTable *table, ForeignServer *server,
 								  relation->rd_rel->relowner,
 								  psprintf("foreign table \"%s\"",
 										   RelationGetRelationName(relation))};
-	if (choice.wrapper == NULL)
-		choice = server_choice(server);
+	return choice.wrapper != NULL ? choice : server_choice(server);
+}
+
+/*
+ * The path of the class. Throws if there is none or the owner of the object
+ * that carries it may not choose it.
+ */
+static char *
+find_wrapper(Relation relation, ForeignTable *table, ForeignServer *server,
+			 ForeignDataWrapper *fdw)
+{
+	WrapperChoice choice = table_choice(relation, table, server, fdw);
+
 	if (choice.wrapper == NULL)
 		ereport(ERROR, errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 				errmsg("no wrapper class is set for foreign table \"%s\"",
@@ -452,6 +478,21 @@ find_wrapper(Relation relation, ForeignTable *table, ForeignServer *server,
 				errhint("Name the class: ALTER FOREIGN TABLE %s OPTIONS (ADD wrapper 'package.module.Class'); the server can carry the option for all its tables.",
 						quote_identifier(RelationGetRelationName(relation))));
 	return checked_wrapper(choice);
+}
+
+/* The path of a table's class, NULL where one would be refused. */
+char *
+options_wrapper_if_allowed(Relation relation)
+{
+	ForeignTable *table = GetForeignTable(RelationGetRelid(relation));
+	ForeignServer *server = GetForeignServer(table->serverid);
+	WrapperChoice choice = table_choice(relation, table, server,
+										GetForeignDataWrapper(server->fdwid));
+
+	return choice.wrapper != NULL &&
+			has_permission(choice.wrapper, choice.owner)
+		? pstrdup(choice.wrapper)
+		: NULL;
 }
 
 /*

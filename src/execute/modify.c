@@ -1,0 +1,543 @@
+/*
+ * modify.c
+ *	  Writing to a foreign table: a row becomes a dict for insert(), update() or
+ *	  bulk_insert(), and what those return is what RETURNING and AFTER triggers
+ *	  see.
+ */
+#include "execute/modify.h"
+
+#include "access/htup_details.h"
+#include "access/sysattr.h"
+#include "commands/trigger.h"
+#include "compat.h"
+#include "convert/convert.h"
+#include "embed/call.h"
+#include "embed/error.h"
+#include "embed/interpreter.h"
+#include "embed/text.h"
+#include "execute/fetch.h"
+#include "executor/executor.h"
+#include "optimizer/plancat.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/tlist.h"
+#include "plan/relation.h"
+#include "plan/target.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "wrapper/transaction.h"
+
+/* A batch of rows is not to take more memory than this. */
+#define LARGEST_BATCH (64 * 1024 * 1024)
+
+/* The state of a write to one table. */
+typedef struct MulticornModify
+{
+	OpenScanOwner owner;
+	CallSite site;
+	Instance *instance;
+	Oid user;
+	ResultRelInfo *relation;
+	bool do_nothing; /* ON CONFLICT DO NOTHING */
+	int batch_size;	 /* 0 until it is asked for */
+	RowWriter *writer;
+	PyObject *keywords;	  /* the names of keyword arguments, or NULL */
+	AttrNumber rowid;	  /* junk column */
+	AttrNumber whole_row; /* junk column */
+	ToPython *rowid_converter;
+	MemoryContext context;	   /* as long as the write */
+	MemoryContext row_context; /* as long as a row, or a batch of them */
+} MulticornModify;
+
+/* ---------- beginning and end ---------- */
+
+/* The columns that are written: all but dropped ones and those never stored. */
+static Bitmapset *
+written_columns(TupleDesc tupdesc)
+{
+	Bitmapset *columns = NULL;
+
+	for (int i = 1; i <= tupdesc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i - 1);
+
+		if (!attribute->attisdropped && !attribute_is_virtual(attribute))
+			columns = bms_add_member(columns, i);
+	}
+	return columns;
+}
+
+/* Has a BEFORE trigger a say in the row? */
+static bool
+has_before_trigger(ResultRelInfo *relation, CmdType operation)
+{
+	TriggerDesc *triggers = relation->ri_TrigDesc;
+
+	return triggers != NULL &&
+		(operation == CMD_INSERT ? triggers->trig_insert_before_row
+								 : triggers->trig_update_before_row);
+}
+
+/* Does somebody look at the row after it was written? Not known in Begin yet. */
+static bool
+is_result_wanted(ResultRelInfo *relation)
+{
+	TriggerDesc *triggers = relation->ri_TrigDesc;
+
+	return relation->ri_projectReturning != NULL ||
+		relation->ri_WithCheckOptions != NIL ||
+		(triggers != NULL &&
+		 (triggers->trig_insert_after_row || triggers->trig_update_after_row ||
+		  triggers->trig_insert_new_table || triggers->trig_update_new_table));
+}
+
+/* The attribute numbers that a statement assigns; NULL if all are sent. */
+static Bitmapset *
+assigned_columns(MulticornModify *modify, List *listed, CmdType operation)
+{
+	Bitmapset *columns = NULL;
+	ListCell *cell;
+
+	if (!instance_flag(modify->instance, "omit_unassigned"))
+		return NULL;
+	/* A trigger may have changed any column. */
+	if (operation == CMD_UPDATE &&
+		has_before_trigger(modify->relation, CMD_UPDATE))
+		return NULL;
+	foreach (cell, listed)
+		columns = bms_add_member(columns, intVal(lfirst(cell)));
+	/* An INSERT of defaults alone assigns none: 0 is no column. */
+	return bms_add_member(columns, 0);
+}
+
+/* Makes the state of a write and acquires the instance, as the user who writes. */
+static MulticornModify *
+create_state(EState *estate, ResultRelInfo *relation)
+{
+	MulticornModify *modify = palloc0(sizeof(MulticornModify));
+	Oid table = RelationGetRelid(relation->ri_RelationDesc);
+
+	modify->relation = relation;
+	modify->user = result_relation_check_as_user(relation, estate);
+	if (!OidIsValid(modify->user))
+		modify->user = GetUserId();
+	modify->context = CurrentMemoryContext;
+	modify->row_context = AllocSetContextCreate(CurrentMemoryContext,
+												"multicorn rows to write",
+												ALLOCSET_DEFAULT_SIZES);
+	fetch_open(&modify->owner);
+	fetch_prepare(modify->owner.open, table, modify->user);
+	modify->instance = modify->owner.open->instance;
+	fetch_end_modify_due(modify->owner.open);
+	relation->ri_FdwState = modify;
+	return modify;
+}
+
+/* Prepares what is the same for all rows. */
+static void
+prepare(MulticornModify *modify, List *assigned, CmdType operation,
+		OnConflictAction conflict)
+{
+	TupleDesc tupdesc = RelationGetDescr(modify->relation->ri_RelationDesc);
+	PyObject *keyword;
+
+	modify->do_nothing = conflict == ONCONFLICT_NOTHING;
+	if (modify->do_nothing)
+	{
+		keyword = python_string("on_conflict_nothing");
+		modify->keywords = reference_own(PyTuple_Pack(1, keyword));
+	}
+	modify->writer = row_writer_create(tupdesc, written_columns(tupdesc),
+									   modify->instance->text_columns,
+									   operation == CMD_INSERT
+										   ? modify->instance->remote_columns
+										   : NULL,
+									   assigned_columns(modify, assigned,
+														operation));
+}
+
+/* Finds the junk columns that identify the row. */
+static void
+find_junk(MulticornModify *modify, ModifyTableState *mtstate, List *rowid)
+{
+	List *targets = outerPlanState(mtstate)->plan->targetlist;
+	char *name = strVal(linitial(rowid));
+	TargetEntry *entry;
+
+	modify->rowid = ExecFindJunkAttributeInTlist(targets, name);
+	modify->whole_row = ExecFindJunkAttributeInTlist(targets, "wholerow");
+	if (!AttributeNumberIsValid(modify->rowid))
+		elog(ERROR, "could not find junk column \"%s\"", name);
+	entry = get_tle_by_resno(targets, modify->rowid);
+	modify->rowid_converter =
+		to_python_create(exprType((Node *) entry->expr),
+						 bms_is_member(atoi(name + strlen("multicorn_rowid_")),
+									   modify->instance->text_columns));
+}
+
+/* INSERT, UPDATE or DELETE begins. */
+void
+multicornBeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *rinfo,
+							List *fdw_private, int subplan_index, int eflags)
+{
+	ModifyTable *plan = (ModifyTable *) mtstate->ps.plan;
+	List *rowid = list_nth(fdw_private, TARGET_ROWID);
+	MulticornModify *modify;
+
+	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
+		return;
+	modify = create_state(mtstate->ps.state, rinfo);
+	call_site_push(&modify->site, modify->instance->subject, NULL);
+	prepare(modify, list_nth(fdw_private, TARGET_ASSIGNED), plan->operation,
+			plan->onConflictAction);
+	if (rowid != NIL)
+		find_junk(modify, mtstate, rowid);
+	call_site_pop(&modify->site);
+}
+
+/* Attribute numbers out of a set with offsets. */
+static List *
+listed_columns(Bitmapset *offsets)
+{
+	List *columns = NIL;
+
+	for (int i = -1; (i = bms_next_member(offsets, i)) >= 0;)
+		columns = lappend(columns,
+						  makeInteger(i + FirstLowInvalidHeapAttributeNumber));
+	return columns;
+}
+
+/* COPY begins, or rows are routed here from a partitioned table. */
+void
+multicornBeginForeignInsert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
+{
+	EState *estate = mtstate->ps.state;
+	ModifyTable *plan = (ModifyTable *) mtstate->ps.plan;
+	OnConflictAction conflict = plan != NULL ? plan->onConflictAction
+											 : ONCONFLICT_NONE;
+	MulticornModify *modify;
+
+	/* A row that came here would be found, and moved, again. */
+	if (rinfo->ri_FdwState != NULL)
+		ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				errmsg("cannot route tuples into foreign table to be updated \"%s\"",
+					   RelationGetRelationName(rinfo->ri_RelationDesc)));
+	modify = create_state(estate, rinfo);
+	call_site_push(&modify->site, modify->instance->subject, NULL);
+	require_conflict_support(modify->instance, conflict);
+	prepare(modify, listed_columns(ExecGetInsertedCols(rinfo, estate)),
+			CMD_INSERT, conflict);
+	call_site_pop(&modify->site);
+}
+
+/* The write ends: end_modify(). After an error that is done at the abort. */
+void
+multicornEndForeignModify(EState *estate, ResultRelInfo *rinfo)
+{
+	MulticornModify *modify = rinfo->ri_FdwState;
+	MemoryContext old;
+
+	if (modify == NULL || modify->owner.open == NULL)
+		return;
+	old = MemoryContextSwitchTo(modify->row_context);
+	fetch_finish(modify->owner.open);
+	MemoryContextSwitchTo(old);
+	fetch_close(modify->owner.open);
+}
+
+/* ---------- what the wrapper returns ---------- */
+
+/* Throws for something that is neither a mapping nor None nor SKIPPED. */
+static void
+require_mapping(PyObject *returned, const char *method)
+{
+	if (!is_mapping(returned))
+		ereport(ERROR, errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+				errmsg("%s() must return a mapping or None, not %s", method,
+					   python_type_name(returned)),
+				errhint("multicorn.SKIPPED says that no row was written."));
+}
+
+/*
+ * The slot with what the wrapper has returned for its row; NULL if no row was
+ * written.
+ */
+static TupleTableSlot *
+take_returned(MulticornModify *modify, PyObject *returned,
+			  TupleTableSlot *slot, const char *method)
+{
+	if (returned == Py_None)
+		return slot;
+	if (returned == interpreter_functions.SKIPPED)
+		return NULL;
+	require_mapping(returned, method);
+	if (is_result_wanted(modify->relation))
+		row_take_returned(modify->writer, returned, slot);
+	return slot;
+}
+
+/* Begins a call for a row, or a batch of them: in memory of its own. */
+static MemoryContext
+begin_call(MulticornModify *modify, const char *method)
+{
+	if (unlikely(modify->instance->has_transactions))
+		transaction_join(modify->instance);
+	call_site_push(&modify->site, modify->instance->subject, method);
+	MemoryContextReset(modify->row_context);
+	return MemoryContextSwitchTo(modify->row_context);
+}
+
+static void
+end_call(MulticornModify *modify, MemoryContext old)
+{
+	MemoryContextSwitchTo(old);
+	call_site_pop(&modify->site);
+}
+
+/* Calls a method of the instance. Throws if the wrapper has none. */
+static PyObject *
+call(MulticornModify *modify, Hook hook, const char *name,
+	 PyObject **arguments, size_t count, PyObject *keywords)
+{
+	PyObject *method = instance_hook(modify->instance, hook);
+
+	if (method == NULL)
+		ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				errmsg("the wrapper of %s has no method \"%s\"",
+					   modify->instance->subject, name));
+	return reference_own(python_call(method, arguments, count, keywords));
+}
+
+/* ---------- INSERT ---------- */
+
+/* Calls bulk_insert(); a tuple of as many items as there are rows, owned. */
+static PyObject *
+insert_rows(MulticornModify *modify, PyObject *rows)
+{
+	PyObject *arguments[] = {rows, Py_True};
+	PyObject *returned = call(modify, HOOK_BULK_INSERT, "bulk_insert",
+							  arguments, 1, modify->keywords);
+	PyObject *items;
+	Py_ssize_t count = PyList_Size(rows);
+
+	if (returned == Py_None)
+		return NULL;
+	python_enter();
+	items = PySequence_Tuple(returned);
+	python_leave();
+	reference_own(items);
+	if (PyTuple_GET_SIZE(items) != count)
+		ereport(ERROR, errcode(ERRCODE_FDW_ERROR),
+				errmsg("bulk_insert() returned %zd rows for %zd",
+					   PyTuple_GET_SIZE(items), count));
+	return items;
+}
+
+/* What the wrapper returns for one row: of insert(), or of bulk_insert() of one. */
+static PyObject *
+insert_row(MulticornModify *modify, TupleTableSlot *slot, const char **method)
+{
+	PyObject *row = row_write(modify->writer, slot);
+	PyObject *arguments[] = {row, Py_True};
+	PyObject *rows;
+	PyObject *items;
+
+	*method = "insert";
+	if (instance_hook(modify->instance, HOOK_INSERT) != NULL ||
+		instance_hook(modify->instance, HOOK_BULK_INSERT) == NULL)
+		return call(modify, HOOK_INSERT, "insert", arguments, 1,
+					modify->keywords);
+	*method = modify->site.method = "bulk_insert";
+	rows = reference_own(PyList_New(0));
+	if (PyList_Append(rows, row) != 0)
+		python_throw();
+	items = insert_rows(modify, rows);
+	return items != NULL ? PyTuple_GET_ITEM(items, 0) : Py_None;
+}
+
+/* Writes a row. NULL if the wrapper has skipped it. */
+TupleTableSlot *
+multicornExecForeignInsert(EState *estate, ResultRelInfo *rinfo,
+						   TupleTableSlot *slot, TupleTableSlot *plan_slot)
+{
+	MulticornModify *modify = rinfo->ri_FdwState;
+	MemoryContext old = begin_call(modify, "insert");
+	const char *method;
+	PyObject *returned = insert_row(modify, slot, &method);
+
+	slot = take_returned(modify, returned, slot, method);
+	end_call(modify, old);
+	return slot;
+}
+
+/* How many rows of the table's declared width fit into a batch. */
+static int
+fitting_batch(Relation relation, double size)
+{
+	int32 width = get_relation_data_width(RelationGetRelid(relation), NULL);
+	double most = Max(1.0, (double) LARGEST_BATCH / Max(1, width));
+
+	return (int) Min(size, most);
+}
+
+/* How many rows go at once: modify_batch_size, where PostgreSQL can batch. */
+int
+multicornGetForeignModifyBatchSize(ResultRelInfo *rinfo)
+{
+	MulticornModify *modify = rinfo->ri_FdwState;
+	PyObject *size;
+	double number;
+
+	/* EXPLAIN alone has no state. RETURNING and triggers need row by row. */
+	if (modify == NULL || rinfo->ri_projectReturning != NULL ||
+		has_before_trigger(rinfo, CMD_INSERT) ||
+		instance_hook(modify->instance, HOOK_BULK_INSERT) == NULL)
+		return 1;
+	size = python_method(modify->instance->object, "modify_batch_size");
+	if (size == NULL)
+		return 1;
+	number = number_from_python(reference_own(size), "modify_batch_size");
+	return fitting_batch(rinfo->ri_RelationDesc, Max(1, Min(number, INT_MAX)));
+}
+
+/* Writes rows at once; those that the wrapper has skipped are left out. */
+TupleTableSlot **
+multicornExecForeignBatchInsert(EState *estate, ResultRelInfo *rinfo,
+								TupleTableSlot **slots,
+								TupleTableSlot **plan_slots, int *count)
+{
+	MulticornModify *modify = rinfo->ri_FdwState;
+	MemoryContext old = begin_call(modify, "bulk_insert");
+	PyObject *rows = reference_own(PyList_New(0));
+	PyObject *items;
+	int written = 0;
+
+	for (int i = 0; i < *count; i++)
+	{
+		if (PyList_Append(rows, row_write(modify->writer, slots[i])) != 0)
+			python_throw();
+	}
+	items = insert_rows(modify, rows);
+	for (int i = 0; items != NULL && i < *count; i++)
+	{
+		TupleTableSlot *slot = take_returned(modify, PyTuple_GET_ITEM(items, i),
+											 slots[i], "bulk_insert");
+
+		if (slot == NULL)
+			continue;
+		/* The executor reuses its slots: they change places. */
+		slots[i] = slots[written];
+		slots[written++] = slot;
+	}
+	if (items != NULL)
+		*count = written;
+	end_call(modify, old);
+	return slots;
+}
+
+/* ---------- UPDATE and DELETE ---------- */
+
+/* The rowid of the row at hand, owned. Throws if it is NULL. */
+static PyObject *
+rowid_of(MulticornModify *modify, TupleTableSlot *plan_slot)
+{
+	bool isnull;
+	Datum datum = ExecGetJunkAttribute(plan_slot, modify->rowid, &isnull);
+	PyObject *rowid;
+
+	if (isnull)
+		ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				errmsg("a row of %s cannot be identified",
+					   modify->instance->subject),
+				errdetail("Its rowid_column is NULL."));
+	rowid = to_python(modify->rowid_converter, datum, false);
+	if (rowid == NULL)
+		ereport(ERROR, errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+				errmsg("a row of %s cannot be identified",
+					   modify->instance->subject),
+				errdetail("Its rowid_column is %s, which has no exact equivalent in Python.",
+						  to_exact_text(modify->rowid_converter, datum)));
+	return reference_own(rowid);
+}
+
+/* Changes a row. NULL if the wrapper has skipped it. */
+TupleTableSlot *
+multicornExecForeignUpdate(EState *estate, ResultRelInfo *rinfo,
+						   TupleTableSlot *slot, TupleTableSlot *plan_slot)
+{
+	MulticornModify *modify = rinfo->ri_FdwState;
+	MemoryContext old = begin_call(modify, "update");
+	PyObject *arguments[] = {rowid_of(modify, plan_slot),
+							 row_write(modify->writer, slot)};
+
+	slot = take_returned(modify,
+						 call(modify, HOOK_UPDATE, "update", arguments, 2, NULL),
+						 slot, "update");
+	end_call(modify, old);
+	return slot;
+}
+
+/* Fills the slot with the row as it was, for RETURNING. */
+static void
+store_old_row(MulticornModify *modify, TupleTableSlot *slot,
+			  TupleTableSlot *plan_slot)
+{
+	bool isnull;
+	Datum datum = ExecGetJunkAttribute(plan_slot, modify->whole_row, &isnull);
+
+	if (isnull)
+		elog(ERROR, "wholerow is NULL");
+	ExecStoreHeapTupleDatum(datum, slot);
+}
+
+/* Deletes a row. NULL if the wrapper has skipped it. */
+TupleTableSlot *
+multicornExecForeignDelete(EState *estate, ResultRelInfo *rinfo,
+						   TupleTableSlot *slot, TupleTableSlot *plan_slot)
+{
+	MulticornModify *modify = rinfo->ri_FdwState;
+	MemoryContext old = begin_call(modify, "delete");
+	PyObject *rowid = rowid_of(modify, plan_slot);
+	PyObject *returned = call(modify, HOOK_DELETE, "delete", &rowid, 1, NULL);
+
+	end_call(modify, old);
+	if (returned == interpreter_functions.SKIPPED)
+		return NULL;
+	if (rinfo->ri_projectReturning != NULL)
+		store_old_row(modify, slot, plan_slot);
+	return slot;
+}
+
+/* ---------- TRUNCATE ---------- */
+
+/* Calls truncate() for one table. */
+static void
+truncate_table(Relation relation, bool cascade, bool restart)
+{
+	Instance *instance = instance_hold(RelationGetRelid(relation), GetUserId());
+	PyObject *method = instance_hook(instance, HOOK_TRUNCATE);
+	PyObject *arguments[] = {cascade ? Py_True : Py_False,
+							 restart ? Py_True : Py_False};
+	CallSite site;
+
+	if (method == NULL)
+		ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				errmsg("cannot truncate foreign table \"%s\"",
+					   RelationGetRelationName(relation)),
+				errdetail("Its wrapper has no method \"truncate\"."));
+	call_site_push(&site, instance->subject, "truncate");
+	reference_own(python_call(method, arguments, 2, NULL));
+	call_site_pop(&site);
+}
+
+/* Truncates tables, one after the other. */
+void
+multicornExecForeignTruncate(List *relations, DropBehavior behavior,
+							 bool restart_sequences)
+{
+	ListCell *cell;
+
+	foreach (cell, relations)
+		truncate_table(lfirst(cell), behavior == DROP_CASCADE,
+					   restart_sequences);
+}
