@@ -113,9 +113,7 @@ def commands(path: str) -> int:
     """
     try:
         cls = load(path)
-        can_insert = implements(cls, "insert") or (
-            implements(cls, "bulk_insert") and getattr(cls, "modify_batch_size", 1) > 1
-        )
+        can_insert = implements(cls, "insert") or implements(cls, "bulk_insert")
         has_rowid = implements(cls, "rowid_column")
     except Exception:
         return 0

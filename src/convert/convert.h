@@ -121,7 +121,7 @@ typedef struct RowWriter RowWriter;
 
 extern RowWriter *
 row_writer_create(TupleDesc tupdesc, Bitmapset *written, Bitmapset *as_text,
-				  Bitmapset *remote, Bitmapset *assigned);
+				  Bitmapset *remote, Bitmapset *assigned, bool omits_values);
 extern PyObject *row_write(RowWriter *writer, TupleTableSlot *slot);
 extern void
 row_take_returned(RowWriter *writer, PyObject *returned, TupleTableSlot *slot);

@@ -31,6 +31,7 @@ struct RowWriter
 	ColumnWriter *columns;
 	PyObject *template; /* dict of all names, with None */
 	bool omits;			/* columns that are NULL may be left out */
+	bool omits_values;	/* so may those that are not, if not assigned */
 	ConversionSubject subject;
 	MemoryContext context;
 };
@@ -58,13 +59,13 @@ prepare_column(RowWriter *writer, Form_pg_attribute form, bool as_text)
 /*
  * A writer of rows with the columns in written (attribute numbers); those in
  * as_text are exchanged in PostgreSQL's text form, those in remote are left out
- * where they are NULL, and so are those not in assigned, unless that is NULL.
- * Belongs to CurrentMemoryContext; tupdesc must last as long. Reads catalogs;
+ * where they are NULL, and so are those not in assigned, unless that is NULL;
+ * with omits_values, these are left out whatever they hold. Belongs to CurrentMemoryContext; tupdesc must last as long. Reads catalogs;
  * may throw.
  */
 RowWriter *
 row_writer_create(TupleDesc tupdesc, Bitmapset *written, Bitmapset *as_text,
-				  Bitmapset *remote, Bitmapset *assigned)
+				  Bitmapset *remote, Bitmapset *assigned, bool omits_values)
 {
 	RowWriter *writer = palloc0(sizeof(RowWriter));
 
@@ -72,6 +73,7 @@ row_writer_create(TupleDesc tupdesc, Bitmapset *written, Bitmapset *as_text,
 	writer->context = CurrentMemoryContext;
 	writer->columns = palloc0(tupdesc->natts * sizeof(ColumnWriter));
 	writer->template = reference_own(PyDict_New());
+	writer->omits_values = omits_values;
 	writer->subject.callback.callback = conversion_context;
 	writer->subject.callback.arg = &writer->subject;
 	for (int i = 0; i < tupdesc->natts; i++)
@@ -118,6 +120,14 @@ write_value(ColumnWriter *column, Datum datum)
 	return value;
 }
 
+/* Is a column left out of the row? A trigger may have assigned what is not NULL. */
+static bool
+is_omitted(RowWriter *writer, ColumnWriter *column, bool isnull)
+{
+	return isnull ? column->remote || !column->assigned
+				  : !column->assigned && writer->omits_values;
+}
+
 /*
  * The values of a slot as a dict, owned by CurrentMemoryContext. Throws for a
  * value that Python has no exact equivalent of.
@@ -134,14 +144,15 @@ row_write(RowWriter *writer, TupleTableSlot *slot)
 		PyObject *value;
 		int failed;
 
-		if (slot->tts_isnull[column->attribute])
+		if (unlikely(writer->omits) &&
+			is_omitted(writer, column, slot->tts_isnull[column->attribute]))
 		{
-			if (unlikely(writer->omits) &&
-				(column->remote || !column->assigned) &&
-				PyDict_DelItem(row, column->name) != 0)
+			if (PyDict_DelItem(row, column->name) != 0)
 				python_throw();
 			continue;
 		}
+		if (slot->tts_isnull[column->attribute])
+			continue;
 		value = write_value(column, slot->tts_values[column->attribute]);
 		failed = PyDict_SetItem(row, column->name, value);
 		Py_DECREF(value);

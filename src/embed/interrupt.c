@@ -121,12 +121,14 @@ ends_cleanup(void)
 	return true;
 }
 
-/* Remembers the thread that runs PostgreSQL. Called once, before any other. */
+/* Remembers the thread that runs PostgreSQL. Called before any other. */
 void
 interrupt_start(void)
 {
 	main_thread = pthread_self();
-	cleanup_timer = RegisterTimeout(USER_TIMEOUT, expire_cleanup);
+	/* A start that failed is tried again, and there is room for few timers. */
+	if (cleanup_timer == MAX_TIMEOUTS)
+		cleanup_timer = RegisterTimeout(USER_TIMEOUT, expire_cleanup);
 	/* A signal may come before the first replacement has told what was there. */
 	for (int i = 0; i < (int) lengthof(handlers); i++)
 		sigaction(handlers[i].signal, NULL, &handlers[i].saved);

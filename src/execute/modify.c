@@ -28,7 +28,10 @@
 #include "wrapper/transaction.h"
 
 /* A batch of rows is not to take more memory than this. */
-#define LARGEST_BATCH (64 * 1024 * 1024)
+#define LARGEST_BATCH (64.0 * 1024 * 1024)
+
+/* What a row takes beside its values: a tuple slot, a dict and their parts. */
+#define ROW_OVERHEAD 512
 
 /* The state of a write to one table. */
 typedef struct MulticornModify
@@ -153,7 +156,8 @@ prepare(MulticornModify *modify, List *assigned, CmdType operation,
 										   ? modify->instance->remote_columns
 										   : NULL,
 									   assigned_columns(modify, assigned,
-														operation));
+														operation),
+									   operation == CMD_UPDATE);
 }
 
 /* Finds the junk columns that identify the row. */
@@ -195,12 +199,23 @@ multicornBeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *rinfo,
 	call_site_pop(&modify->site);
 }
 
-/* Attribute numbers out of a set with offsets. */
+/*
+ * The attribute numbers that COPY or an INSERT into a partitioned table
+ * assigns; those of all columns for a row that an UPDATE moves.
+ */
 static List *
-listed_columns(Bitmapset *offsets)
+routed_columns(ModifyTableState *mtstate, ResultRelInfo *relation)
 {
+	Bitmapset *offsets = ExecGetInsertedCols(relation, mtstate->ps.state);
 	List *columns = NIL;
 
+	if (mtstate->operation == CMD_UPDATE)
+	{
+		for (int i = 1;
+			 i <= RelationGetNumberOfAttributes(relation->ri_RelationDesc); i++)
+			columns = lappend(columns, makeInteger(i));
+		return columns;
+	}
 	for (int i = -1; (i = bms_next_member(offsets, i)) >= 0;)
 		columns = lappend(columns,
 						  makeInteger(i + FirstLowInvalidHeapAttributeNumber));
@@ -225,8 +240,7 @@ multicornBeginForeignInsert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
 	modify = create_state(estate, rinfo);
 	call_site_push(&modify->site, modify->instance->subject, NULL);
 	require_conflict_support(modify->instance, conflict);
-	prepare(modify, listed_columns(ExecGetInsertedCols(rinfo, estate)),
-			CMD_INSERT, conflict);
+	prepare(modify, routed_columns(mtstate, rinfo), CMD_INSERT, conflict);
 	call_site_pop(&modify->site);
 }
 
@@ -310,6 +324,18 @@ call(MulticornModify *modify, Hook hook, const char *name,
 
 /* ---------- INSERT ---------- */
 
+/* Throws unless bulk_insert() has returned something with items. */
+static void
+require_items(PyObject *returned)
+{
+	if (is_mapping(returned) || PyUnicode_Check(returned) ||
+		PyBytes_Check(returned) ||
+		(Py_TYPE(returned)->tp_iter == NULL && !PySequence_Check(returned)))
+		ereport(ERROR, errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+				errmsg("bulk_insert() must return a sequence of rows or None, not %s",
+					   python_type_name(returned)));
+}
+
 /* Calls bulk_insert(); a tuple of as many items as there are rows, owned. */
 static PyObject *
 insert_rows(MulticornModify *modify, PyObject *rows)
@@ -322,6 +348,7 @@ insert_rows(MulticornModify *modify, PyObject *rows)
 
 	if (returned == Py_None)
 		return NULL;
+	require_items(returned);
 	python_enter();
 	items = PySequence_Tuple(returned);
 	python_leave();
@@ -375,7 +402,7 @@ static int
 fitting_batch(Relation relation, double size)
 {
 	int32 width = get_relation_data_width(RelationGetRelid(relation), NULL);
-	double most = Max(1.0, (double) LARGEST_BATCH / Max(1, width));
+	double most = Max(1.0, LARGEST_BATCH / (ROW_OVERHEAD + width));
 
 	return (int) Min(size, most);
 }
@@ -393,10 +420,12 @@ multicornGetForeignModifyBatchSize(ResultRelInfo *rinfo)
 		has_before_trigger(rinfo, CMD_INSERT) ||
 		instance_hook(modify->instance, HOOK_BULK_INSERT) == NULL)
 		return 1;
+	call_site_push(&modify->site, modify->instance->subject, NULL);
 	size = python_method(modify->instance->object, "modify_batch_size");
-	if (size == NULL)
-		return 1;
-	number = number_from_python(reference_own(size), "modify_batch_size");
+	number = size != NULL
+		? number_from_python(reference_own(size), "modify_batch_size")
+		: 1;
+	call_site_pop(&modify->site);
 	return fitting_batch(rinfo->ri_RelationDesc, Max(1, Min(number, INT_MAX)));
 }
 

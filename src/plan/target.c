@@ -7,6 +7,7 @@
 
 #include "access/sysattr.h"
 #include "access/table.h"
+#include "catalog/pg_type.h"
 #include "compat.h"
 #include "convert/convert.h"
 #include "embed/call.h"
@@ -143,22 +144,33 @@ junk_name(Form_pg_attribute attribute)
 					attribute->attcollation);
 }
 
-/* Has the scan deliver the whole old row, which RETURNING of DELETE shows. */
+/*
+ * Has the scan deliver the whole old row, which RETURNING of DELETE shows. Of
+ * the same type as PostgreSQL's own for triggers: the children of one parent
+ * share the column.
+ */
 static void
-add_whole_row(PlannerInfo *root, Index rtindex, RangeTblEntry *target_rte)
+add_whole_row(PlannerInfo *root, Index rtindex)
 {
-	Var *whole = makeWholeRowVar(target_rte, rtindex, 0, false);
+	Var *whole = makeVar(rtindex, InvalidAttrNumber, RECORDOID, -1, InvalidOid,
+						 0);
 
 	add_row_identity_var(root, whole, rtindex, "wholerow");
 }
 
-/* Has the wrapper methods for the command? If not, PostgreSQL refuses it. */
+/* Has the wrapper a method for the command? If not, PostgreSQL refuses it. */
 static bool
 can(const Instance *instance, CmdType command)
 {
-	return instance_hook(instance,
-						 command == CMD_UPDATE ? HOOK_UPDATE : HOOK_DELETE) !=
-		NULL;
+	switch (command)
+	{
+		case CMD_UPDATE:
+			return instance_hook(instance, HOOK_UPDATE) != NULL;
+		case CMD_DELETE:
+			return instance_hook(instance, HOOK_DELETE) != NULL;
+		default:
+			return false; /* MERGE */
+	}
 }
 
 /* The columns that a scan delivers so that UPDATE and DELETE know the row. */
@@ -187,7 +199,7 @@ multicornAddForeignUpdateTargets(PlannerInfo *root, Index rtindex,
 						 rtindex, pstrdup(junk_name(attribute)));
 	if (root->parse->commandType == CMD_DELETE &&
 		root->parse->returningList != NIL)
-		add_whole_row(root, rtindex, target_rte);
+		add_whole_row(root, rtindex);
 }
 
 /* ---------- which columns a statement assigns ---------- */

@@ -30,23 +30,74 @@ static bool any_used = false;
 
 /* ---------- calling hooks ---------- */
 
-/* Calls a hook that may fail, if there is one. level is 0 for one without. */
+/*
+ * Calls a hook that may fail, if there is one; argument is borrowed, NULL for
+ * none. Throws what it raises, and nothing else: the caller notes what the hook
+ * has done, and then calls settle(). Otherwise a cancel that comes late would
+ * have it undone in the wrong way.
+ */
 static void
-call_hook(Instance *instance, Hook hook, const char *name, int level)
+call_hook(Instance *instance, Hook hook, const char *name, PyObject *argument)
 {
 	PyObject *method = instance_hook(instance, hook);
-	PyObject *argument;
+	PyObject *result;
 	CallSite site;
 
 	if (method == NULL)
 		return;
 	call_site_push(&site, instance->subject, name);
-	argument = level > 0 ? reference_own(PyLong_FromLong(level)) : NULL;
-	reference_own(python_call(method, &argument, level > 0 ? 1 : 0, NULL));
+	python_enter();
+	result = PyObject_Vectorcall(method, &argument, argument != NULL ? 1 : 0,
+								 NULL);
+	python_leave();
+	if (result == NULL)
+		python_throw();
+	reference_release_later(result);
 	call_site_pop(&site);
 }
 
-/* Calls a hook where nothing may fail; false if it did, which is a WARNING. */
+/* Throws what is left to throw after a hook that has succeeded. */
+static void
+settle(void)
+{
+	boundary_check();
+	if (python_depth == 0)
+		CHECK_FOR_INTERRUPTS();
+}
+
+/*
+ * Calls a method where nothing may be thrown; false if it failed, which is a
+ * WARNING. If even that cannot be sent, for want of memory or because a name in
+ * its context does not exist in the client's encoding, the server log has it.
+ */
+static bool
+call_guarded(PyObject *method, PyObject *argument)
+{
+	MemoryContext context = CurrentMemoryContext;
+	uint32 interrupt_holdoff = InterruptHoldoffCount;
+	uint32 cancel_holdoff = QueryCancelHoldoffCount;
+	volatile bool succeeded = false;
+
+	PG_TRY();
+	{
+		succeeded = python_call_cleanup(Py_NewRef(method), argument);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		/* Throwing has let go of interrupts; those outside still hold them. */
+		InterruptHoldoffCount = interrupt_holdoff;
+		QueryCancelHoldoffCount = cancel_holdoff;
+	}
+	PG_END_TRY();
+	return succeeded;
+}
+
+/*
+ * Calls a hook where nothing may fail, if there is one; false if it did. level
+ * is 0 for a hook without.
+ */
 static bool
 call_hook_cleanup(Instance *instance, Hook hook, const char *name, int level)
 {
@@ -64,7 +115,7 @@ call_hook_cleanup(Instance *instance, Hook hook, const char *name, int level)
 	}
 	call_site_push(&site, instance->subject, name);
 	interrupt_cleanup_begin();
-	succeeded = python_call_cleanup(Py_NewRef(method), argument);
+	succeeded = call_guarded(method, argument);
 	interrupt_cleanup_end();
 	call_site_pop(&site);
 	Py_XDECREF(argument);
@@ -73,23 +124,18 @@ call_hook_cleanup(Instance *instance, Hook hook, const char *name, int level)
 
 /* ---------- joining ---------- */
 
-/* Adds an instance to those that take part, and pins it until the end. */
+/* Makes room for one more that takes part. */
 static void
-add_participant(Instance *instance)
+reserve_participant(void)
 {
-	if (participant_count == participant_room)
-	{
-		int room = Max(8, 2 * participant_room);
+	int room = Max(8, 2 * participant_room);
 
-		participants = participants == NULL
-			? MemoryContextAlloc(TopMemoryContext, room * sizeof(Instance *))
-			: repalloc(participants, room * sizeof(Instance *));
-		participant_room = room;
-	}
-	participants[participant_count++] = instance;
-	instance->takes_part = true;
-	instance->level = 0;
-	instance->pins++;
+	if (participant_count < participant_room)
+		return;
+	participants = participants == NULL
+		? MemoryContextAlloc(TopMemoryContext, room * sizeof(Instance *))
+		: repalloc(participants, room * sizeof(Instance *));
+	participant_room = room;
 }
 
 /* Throws if what an instance did in a savepoint could not be undone. */
@@ -104,28 +150,40 @@ require_not_doomed(Instance *instance)
 				errhint("Roll back the transaction."));
 }
 
-/* Calls begin(), and sub_begin() for each savepoint around the current place. */
+/* Adds an instance to those that take part, and pins it until the end. */
+static void
+add_participant(Instance *instance)
+{
+	participants[participant_count++] = instance;
+	instance->takes_part = true;
+	instance->level = 1;
+	instance->pins++;
+}
+
+/* Calls begin(): an instance takes part if that has succeeded. */
+static void
+join(Instance *instance)
+{
+	PyObject *serializable = IsolationUsesXactSnapshot() ? Py_True : Py_False;
+
+	reserve_participant();
+	call_hook(instance, HOOK_BEGIN, "begin", serializable);
+	add_participant(instance);
+	settle();
+}
+
+/* Calls sub_begin() for each savepoint that the instance has not begun yet. */
 static void
 catch_up(Instance *instance)
 {
-	PyObject *serializable = IsolationUsesXactSnapshot() ? Py_True : Py_False;
-	PyObject *begin = instance_hook(instance, HOOK_BEGIN);
-	CallSite site;
-
-	if (instance->level == 0)
-	{
-		if (begin != NULL)
-		{
-			call_site_push(&site, instance->subject, "begin");
-			reference_own(python_call(begin, &serializable, 1, NULL));
-			call_site_pop(&site);
-		}
-		instance->level = 1;
-	}
 	while (instance->level < GetCurrentTransactionNestLevel())
 	{
-		call_hook(instance, HOOK_SUB_BEGIN, "sub_begin", instance->level + 1);
-		instance->level++;
+		int level = instance->level + 1;
+
+		call_hook(instance, HOOK_SUB_BEGIN, "sub_begin",
+				  reference_own(PyLong_FromLong(level)));
+		instance->level = level;
+		settle();
 	}
 }
 
@@ -139,8 +197,8 @@ transaction_join(Instance *instance)
 	any_used = true;
 	if (!instance->has_transactions)
 		return;
-	if (!instance->takes_part)
-		add_participant(instance);
+	if (unlikely(!instance->takes_part))
+		join(instance);
 	require_not_doomed(instance);
 	if (unlikely(instance->level < GetCurrentTransactionNestLevel()))
 		catch_up(instance);
@@ -158,8 +216,8 @@ before_commit(void)
 		Instance *instance = participants[i];
 
 		require_not_doomed(instance);
-		if (instance->level > 0)
-			call_hook(instance, HOOK_PRE_COMMIT, "pre_commit", 0);
+		call_hook(instance, HOOK_PRE_COMMIT, "pre_commit", NULL);
+		settle();
 	}
 }
 
@@ -171,10 +229,7 @@ after_decision(Hook hook, const char *name)
 
 	any_used = false;
 	for (int i = 0; i < count; i++)
-	{
-		if (participants[i]->level > 0)
-			call_hook_cleanup(participants[i], hook, name, 0);
-	}
+		call_hook_cleanup(participants[i], hook, name, 0);
 	participant_count = 0;
 	for (int i = 0; i < count; i++)
 	{
@@ -232,19 +287,25 @@ before_release(int level)
 		if (instance->level < level)
 			continue;
 		require_not_doomed(instance);
-		call_hook(instance, HOOK_SUB_COMMIT, "sub_commit", level);
-		instance->level = level - 1;
+		if (instance_hook(instance, HOOK_SUB_COMMIT) == NULL)
+			continue;
+		call_hook(instance, HOOK_SUB_COMMIT, "sub_commit",
+				  reference_own(PyLong_FromLong(level)));
 		/* If the next one fails, this one cannot go back any more. */
 		instance->released = level;
+		settle();
 	}
 }
 
 /* The release is done: there is nothing left that could undo it alone. */
 static void
-after_release(void)
+after_release(int level)
 {
 	for (int i = 0; i < participant_count; i++)
+	{
+		participants[i]->level = Min(participants[i]->level, level - 1);
 		participants[i]->released = 0;
+	}
 }
 
 /* A savepoint is rolled back. An instance that fails to is doomed. */
@@ -255,15 +316,14 @@ roll_back(int level)
 	{
 		Instance *instance = participants[i];
 
-		if (instance->released >= level)
-			instance->doomed = true;
-		instance->released = 0;
 		if (instance->level < level)
 			continue;
-		if (!call_hook_cleanup(instance, HOOK_SUB_ROLLBACK, "sub_rollback",
+		if (instance->released == level ||
+			!call_hook_cleanup(instance, HOOK_SUB_ROLLBACK, "sub_rollback",
 							   level))
 			instance->doomed = true;
 		instance->level = level - 1;
+		instance->released = 0;
 	}
 }
 
@@ -279,7 +339,7 @@ subtransaction_event(SubXactEvent event, SubTransactionId subtransaction,
 			before_release(GetCurrentTransactionNestLevel());
 			break;
 		case SUBXACT_EVENT_COMMIT_SUB:
-			after_release();
+			after_release(GetCurrentTransactionNestLevel());
 			break;
 		case SUBXACT_EVENT_ABORT_SUB:
 			if (interpreter_is_usable())
