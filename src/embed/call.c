@@ -151,19 +151,12 @@ python_call(PyObject *callable, PyObject *const *arguments, size_t count,
 	return result;
 }
 
-/*
- * Calls a Python callable where nothing may fail: what it raises becomes a
- * WARNING, its result is released. Takes the reference to callable, which may
- * be NULL; argument is borrowed, and NULL if there is none. Returns false if it
- * raised something.
- */
-bool
-python_call_cleanup(PyObject *callable, PyObject *argument)
+/* As python_call_cleanup(), but sending the WARNING may throw. */
+static bool
+call_and_warn(PyObject *callable, PyObject *argument)
 {
 	PyObject *result;
 
-	if (callable == NULL)
-		return true;
 	python_enter();
 	result = PyObject_Vectorcall(callable, &argument, argument != NULL ? 1 : 0,
 								 NULL);
@@ -174,6 +167,39 @@ python_call_cleanup(PyObject *callable, PyObject *argument)
 	Py_XDECREF(result);
 	boundary_settle_cleanup();
 	return result != NULL;
+}
+
+/*
+ * Calls a Python callable where nothing may fail: what it raises becomes a
+ * WARNING, its result is released. Takes the reference to callable, which may
+ * be NULL; argument is borrowed, and NULL if there is none. Returns false if it
+ * raised something. Never throws: a WARNING that cannot be sent, because it
+ * names something that the client's encoding lacks, is in the server log.
+ */
+bool
+python_call_cleanup(PyObject *callable, PyObject *argument)
+{
+	MemoryContext context = CurrentMemoryContext;
+	uint32 interrupt_holdoff = InterruptHoldoffCount;
+	uint32 cancel_holdoff = QueryCancelHoldoffCount;
+	volatile bool succeeded = false;
+
+	if (callable == NULL)
+		return true;
+	PG_TRY();
+	{
+		succeeded = call_and_warn(callable, argument);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		/* Throwing has let go of interrupts; those outside still hold them. */
+		InterruptHoldoffCount = interrupt_holdoff;
+		QueryCancelHoldoffCount = cancel_holdoff;
+	}
+	PG_END_TRY();
+	return succeeded;
 }
 
 /* An attribute that was looked up; NULL if there is none. Throws any other exception. */

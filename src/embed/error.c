@@ -321,6 +321,19 @@ error_rethrow_redacted(MemoryContext context)
 	ReThrowError(error);
 }
 
+/* The error that was kept becomes a WARNING, and is forgotten. */
+static void
+warn_of_kept(void)
+{
+	ErrorData *error = kept;
+
+	kept = NULL;
+	ereport(WARNING, errcode(error->sqlerrcode),
+			errmsg_internal("%s", error->message),
+			error->detail != NULL ? errdetail_internal("%s", error->detail) : 0,
+			error->hint != NULL ? errhint("%s", error->hint) : 0);
+}
+
 /* A hook that nothing else can end was interrupted. */
 static void
 warn_of_interrupt(PyObject *exception)
@@ -356,8 +369,13 @@ python_warn(void)
 		Py_DECREF(exception);
 		return;
 	}
+	if (error_is_kept())
+	{
+		Py_DECREF(exception);
+		warn_of_kept();
+		return;
+	}
 	describe(exception, &report);
 	Py_DECREF(exception);
-	error_drop_kept();
 	emit(WARNING, &report);
 }

@@ -66,35 +66,6 @@ settle(void)
 }
 
 /*
- * Calls a method where nothing may be thrown; false if it failed, which is a
- * WARNING. If even that cannot be sent, for want of memory or because a name in
- * its context does not exist in the client's encoding, the server log has it.
- */
-static bool
-call_guarded(PyObject *method, PyObject *argument)
-{
-	MemoryContext context = CurrentMemoryContext;
-	uint32 interrupt_holdoff = InterruptHoldoffCount;
-	uint32 cancel_holdoff = QueryCancelHoldoffCount;
-	volatile bool succeeded = false;
-
-	PG_TRY();
-	{
-		succeeded = python_call_cleanup(Py_NewRef(method), argument);
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		FlushErrorState();
-		/* Throwing has let go of interrupts; those outside still hold them. */
-		InterruptHoldoffCount = interrupt_holdoff;
-		QueryCancelHoldoffCount = cancel_holdoff;
-	}
-	PG_END_TRY();
-	return succeeded;
-}
-
-/*
  * Calls a hook where nothing may fail, if there is one; false if it did. level
  * is 0 for a hook without.
  */
@@ -115,7 +86,7 @@ call_hook_cleanup(Instance *instance, Hook hook, const char *name, int level)
 	}
 	call_site_push(&site, instance->subject, name);
 	interrupt_cleanup_begin();
-	succeeded = call_guarded(method, argument);
+	succeeded = python_call_cleanup(Py_NewRef(method), argument);
 	interrupt_cleanup_end();
 	call_site_pop(&site);
 	Py_XDECREF(argument);
