@@ -115,3 +115,27 @@ class Lookup(ForeignDataWrapper):
         """Return the row that is asked for."""
         (qual,) = quals
         return [(qual.value, qual.value * 0.5)]
+
+
+class Rows(Tuples):
+    """A table that takes every write and keeps nothing."""
+
+    rowid_column = "id"
+
+    def insert(self, values: dict[str, Any], *args: Any, **keywords: Any) -> None:
+        """Take a row."""
+
+    def update(self, rowid: Any, new_values: dict[str, Any], *args: Any, **keywords: Any) -> None:
+        """Take a change."""
+
+    def delete(self, rowid: Any, *args: Any, **keywords: Any) -> None:
+        """Take a removal."""
+
+
+class Batches(Rows):
+    """The same, a thousand rows at once."""
+
+    modify_batch_size = 1000
+
+    def bulk_insert(self, rows: list[dict[str, Any]], *args: Any, **keywords: Any) -> None:
+        """Take rows."""

@@ -55,6 +55,22 @@ PLANNED, REMOTE = "wrapper with every hook", "postgres_fdw"
 
 LOOKUP_QUERY = "FROM generate_series(1, {}) AS g (i) JOIN lookup_tuples AS t ON t.id = g.i"
 
+# Writes: the command, and the tables it is run on, the unlogged heap table first.
+WRITES = {
+    "INSERT ... SELECT": (
+        "INSERT INTO {table} SELECT i, 'name ' || i % 1000, i * 0.5"
+        " FROM generate_series(1, {inserted}) AS i",
+        {"insert": "written_rows", "bulk_insert, 1000 rows": "written_batches"},
+    ),
+    "COPY FROM": (
+        "COPY {table} FROM '{file}' (FORMAT csv)",
+        {"insert": "written_rows", "bulk_insert, 1000 rows": "written_batches"},
+    ),
+    "UPDATE": ("UPDATE {table} SET val = val + 1", {"update": "changed_rows"}),
+    "DELETE": ("DELETE FROM {table}", {"delete": "changed_rows"}),
+}
+WRITTEN_HEAP = "unlogged heap table"
+
 HEAP, TUPLES, DICTS = "heap table", "generator of tuples", "generator of dicts"
 
 
@@ -72,6 +88,8 @@ class Size:
         cursor_rows: Rows read through a cursor, while the backend's memory is watched.
         lookups: Inner scans of a nested loop.
         plans: How often a query is planned.
+        inserted: Rows that INSERT ... SELECT writes.
+        changed: Rows that UPDATE and DELETE change.
         rounds: How often each competitor takes its turn.
         seconds: How long pgbench runs in each turn; its first second does not count.
     """
@@ -81,6 +99,8 @@ class Size:
     cursor_rows: int = 10_000_000
     lookups: int = 100_000
     plans: int = 500
+    inserted: int = 200_000
+    changed: int = 100_000
     rounds: int = 5
     seconds: int = 4
 
@@ -91,6 +111,8 @@ QUICK = Size(
     cursor_rows=200_000,
     lookups=20_000,
     plans=20,
+    inserted=10_000,
+    changed=5_000,
     rounds=1,
     seconds=2,
 )
@@ -303,6 +325,53 @@ def time_plain_lookups(count: int) -> float:
     return (perf_counter() - start) * 1000
 
 
+def measure_writes(
+    cluster: Cluster, connection: psycopg.Connection, size: Size
+) -> dict[str, dict[str, float]]:
+    """Return the median time of each write on each of its tables, in milliseconds."""
+    return {title: measure_write(cluster, connection, title, size) for title in WRITES}
+
+
+def measure_write(
+    cluster: Cluster, connection: psycopg.Connection, title: str, size: Size
+) -> dict[str, float]:
+    """Return the median time of a write on each of its tables, the heap first, in milliseconds."""
+    template, tables = WRITES[title]
+    competitors = {WRITTEN_HEAP: "written_heap", **tables}
+    before = "TRUNCATE written_heap"
+    if title in ("UPDATE", "DELETE"):
+        filled = f"SELECT i, 'some text', i FROM generate_series(1, {size.changed}) AS i"
+        before = f"TRUNCATE written_heap; INSERT INTO written_heap {filled}; VACUUM written_heap"
+    turns = []
+    for _ in range(size.rounds + 1):
+        turn = []
+        for table in competitors.values():
+            if table == "written_heap":
+                for command in before.split(";"):
+                    connection.execute(command.encode())
+            command = template.format(
+                table=table, inserted=size.inserted, file=cluster.scratch / "narrow.csv"
+            )
+            start = perf_counter()
+            connection.execute(command.encode())
+            turn.append((perf_counter() - start) * 1000)
+        turns.append(turn)
+    return dict(zip(competitors, medians(turns[1:]), strict=True))
+
+
+def writing_growth(cluster: Cluster, size: Size) -> float:
+    """Return by how much a backend's own memory grows while many more rows are written, in MB."""
+    command = WRITES["INSERT ... SELECT"][0]
+    with psycopg.connect(cluster.dsn, autocommit=True) as connection:
+        pid = connection.info.backend_pid
+        for table in ("written_rows", "written_batches"):
+            connection.execute(command.format(table=table, inserted=size.inserted).encode())
+        before = private_memory(pid)
+        for table in ("written_rows", "written_batches"):
+            connection.execute(command.format(table=table, inserted=size.inserted).encode())
+        return (private_memory(pid) - before) / MEGABYTE
+
+
 def memory_growth(
     cluster: Cluster, query: str, rows: int, fetched_at_once: int, *settings: str
 ) -> float:
@@ -368,6 +437,8 @@ class Measured:
     planning: dict[str, float]
     lookups: Lookups
     growth: float
+    writes: dict[str, dict[str, float]]
+    writing_growth: float
 
 
 def bars(measured: Measured) -> Table:
@@ -375,6 +446,7 @@ def bars(measured: Measured) -> Table:
     narrow, _, wide, count = measured.times
     nothing, _, one = measured.latencies.values()
     lookups = measured.lookups
+    heap, rows, batches = measured.writes["INSERT ... SELECT"].values()
     results = [
         Result("generator of tuples", 2.0, narrow[1] / narrow[0], "x heap"),
         Result("generator of dicts", 2.6, narrow[2] / narrow[0], "x heap"),
@@ -387,6 +459,9 @@ def bars(measured: Measured) -> Table:
         Result("inner scan of a nested loop", 6, lookups.all - lookups.python, "us beyond Python"),
         Result("growth of memory over a cursor", 5, measured.growth, "MB"),
         Result("growth of memory over a nested loop", 1, lookups.growth, "MB"),
+        Result("INSERT ... SELECT by insert", 1.5, rows / heap, "x unlogged heap"),
+        Result("INSERT ... SELECT by bulk_insert", 0.9, batches / heap, "x unlogged heap"),
+        Result("growth of memory over writes", 1, measured.writing_growth, "MB"),
     ]
     return Table(
         "Bars",
@@ -441,6 +516,13 @@ def lookups_table(lookups: Lookups, size: Size) -> Table:
     )
 
 
+def writes_table(title: str, times: dict[str, float]) -> Table:
+    """Return the table of one write."""
+    heap = next(iter(times.values()))
+    rows = [[name, f"{time:.1f}", f"{time / heap:.2f}"] for name, time in times.items()]
+    return Table(title, ["table", "ms", "x heap"], rows)
+
+
 def describe(cluster: Cluster, size: Size) -> str:
     """Return what was measured, and on what."""
     postgres = cluster.run_sql("SHOW server_version")
@@ -461,6 +543,7 @@ def set_up(cluster: Cluster, size: Size) -> None:
         "rows": size.rows,
         "wide_rows": size.wide_rows,
         "cursor_rows": size.cursor_rows,
+        "changed": size.changed,
         "folder": cluster.scratch,
         "host": cluster.host,
         "port": cluster.port,
@@ -485,14 +568,20 @@ def measure(cluster: Cluster, size: Size) -> str:
         print("Measuring planning and a nested loop", flush=True)
         planning = measure_planning(connection, size)
         lookups = measure_lookups(cluster, connection, size)
+        print("Measuring writes", flush=True)
+        writes = measure_writes(cluster, connection, size)
     print("Measuring prepared queries and memory\n", flush=True)
     latencies = measure_latency(cluster, size)
     growth = memory_growth(
         cluster, "SELECT * FROM cursor_tuples", size.cursor_rows, FETCHED_AT_ONCE
     )
-    tables = [bars(Measured(times, latencies, planning, lookups, growth))]
+    measured = Measured(
+        times, latencies, planning, lookups, growth, writes, writing_growth(cluster, size)
+    )
+    tables = [bars(measured)]
     tables += [times_table(*pair) for pair in zip(queries, times, strict=True)]
     tables += [latency_table(latencies), planning_table(planning), lookups_table(lookups, size)]
+    tables += [writes_table(*pair) for pair in writes.items()]
     return "\n".join([describe(cluster, size), *(table.markdown() for table in tables)])
 
 

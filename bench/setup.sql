@@ -108,5 +108,15 @@ CREATE FOREIGN TABLE wide_planned (a int, b bigint, c float8, d bool, e text, f 
 CREATE FOREIGN TABLE lookup_tuples (id int, val float8)
     SERVER python OPTIONS (wrapper 'bench_wrappers.Lookup');
 
+-- Tables to write to
+
+CREATE UNLOGGED TABLE written_heap (id int, name text, val float8);
+CREATE FOREIGN TABLE written_rows (id int, name text, val float8)
+    SERVER python OPTIONS (wrapper 'bench_wrappers.Rows', rows '0');
+CREATE FOREIGN TABLE written_batches (id int, name text, val float8)
+    SERVER python OPTIONS (wrapper 'bench_wrappers.Batches', rows '0');
+CREATE FOREIGN TABLE changed_rows (id int, name text, val float8)
+    SERVER python OPTIONS (wrapper 'bench_wrappers.Rows', rows :'changed');
+
 VACUUM ANALYZE;
 CHECKPOINT;

@@ -30,6 +30,7 @@ struct RowWriter
 	int count;
 	ColumnWriter *columns;
 	PyObject *template; /* dict of all names, with None */
+	Reference *row;		/* the row being written */
 	bool omits;			/* columns that are NULL may be left out */
 	bool omits_values;	/* so may those that are not, if not assigned */
 	ConversionSubject subject;
@@ -73,6 +74,7 @@ row_writer_create(TupleDesc tupdesc, Bitmapset *written, Bitmapset *as_text,
 	writer->context = CurrentMemoryContext;
 	writer->columns = palloc0(tupdesc->natts * sizeof(ColumnWriter));
 	writer->template = reference_own(PyDict_New());
+	writer->row = reference_create(NULL);
 	writer->omits_values = omits_values;
 	writer->subject.callback.callback = conversion_context;
 	writer->subject.callback.arg = &writer->subject;
@@ -128,37 +130,47 @@ is_omitted(RowWriter *writer, ColumnWriter *column, bool isnull)
 				  : !column->assigned && writer->omits_values;
 }
 
+/* Puts the value of a column into the row. */
+static inline void
+write_column(ColumnWriter *column, PyObject *row, Datum datum)
+{
+	PyObject *value = write_value(column, datum);
+	int failed = PyDict_SetItem(row, column->name, value);
+
+	Py_DECREF(value);
+	if (unlikely(failed))
+		python_throw();
+}
+
 /*
- * The values of a slot as a dict, owned by CurrentMemoryContext. Throws for a
- * value that Python has no exact equivalent of.
+ * The values of a slot as a dict, a new reference. Throws for a value that
+ * Python has no exact equivalent of.
  */
 PyObject *
 row_write(RowWriter *writer, TupleTableSlot *slot)
 {
-	PyObject *row = reference_own(PyDict_Copy(writer->template));
+	PyObject *row = PyDict_Copy(writer->template);
 
+	if (row == NULL)
+		python_throw();
+	/* The row is not lost if a conversion throws. */
+	Py_XDECREF(writer->row->object);
+	writer->row->object = row;
 	slot_getallattrs(slot);
 	for (int i = 0; i < writer->count; i++)
 	{
 		ColumnWriter *column = &writer->columns[i];
-		PyObject *value;
-		int failed;
+		bool isnull = slot->tts_isnull[column->attribute];
 
-		if (unlikely(writer->omits) &&
-			is_omitted(writer, column, slot->tts_isnull[column->attribute]))
+		if (unlikely(writer->omits) && is_omitted(writer, column, isnull))
 		{
 			if (PyDict_DelItem(row, column->name) != 0)
 				python_throw();
-			continue;
 		}
-		if (slot->tts_isnull[column->attribute])
-			continue;
-		value = write_value(column, slot->tts_values[column->attribute]);
-		failed = PyDict_SetItem(row, column->name, value);
-		Py_DECREF(value);
-		if (unlikely(failed))
-			python_throw();
+		else if (!isnull)
+			write_column(column, row, slot->tts_values[column->attribute]);
 	}
+	writer->row->object = NULL;
 	return row;
 }
 

@@ -364,7 +364,7 @@ insert_rows(MulticornModify *modify, PyObject *rows)
 static PyObject *
 insert_row(MulticornModify *modify, TupleTableSlot *slot, const char **method)
 {
-	PyObject *row = row_write(modify->writer, slot);
+	PyObject *row = reference_own(row_write(modify->writer, slot));
 	PyObject *arguments[] = {row, Py_True};
 	PyObject *rows;
 	PyObject *items;
@@ -437,15 +437,12 @@ multicornExecForeignBatchInsert(EState *estate, ResultRelInfo *rinfo,
 {
 	MulticornModify *modify = rinfo->ri_FdwState;
 	MemoryContext old = begin_call(modify, "bulk_insert");
-	PyObject *rows = reference_own(PyList_New(0));
+	PyObject *rows = reference_own(PyList_New(*count));
 	PyObject *items;
 	int written = 0;
 
 	for (int i = 0; i < *count; i++)
-	{
-		if (PyList_Append(rows, row_write(modify->writer, slots[i])) != 0)
-			python_throw();
-	}
+		PyList_SET_ITEM(rows, i, row_write(modify->writer, slots[i]));
 	items = insert_rows(modify, rows);
 	for (int i = 0; items != NULL && i < *count; i++)
 	{
@@ -497,7 +494,7 @@ multicornExecForeignUpdate(EState *estate, ResultRelInfo *rinfo,
 	MulticornModify *modify = rinfo->ri_FdwState;
 	MemoryContext old = begin_call(modify, "update");
 	PyObject *arguments[] = {rowid_of(modify, plan_slot),
-							 row_write(modify->writer, slot)};
+							 reference_own(row_write(modify->writer, slot))};
 
 	slot = take_returned(modify,
 						 call(modify, HOOK_UPDATE, "update", arguments, 2, NULL),
