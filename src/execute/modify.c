@@ -175,7 +175,7 @@ find_junk(MulticornModify *modify, ModifyTableState *mtstate, List *rowid)
 	entry = get_tle_by_resno(targets, modify->rowid);
 	modify->rowid_converter =
 		to_python_create(exprType((Node *) entry->expr),
-						 bms_is_member(atoi(name + strlen("multicorn_rowid_")),
+						 bms_is_member(intVal(lsecond(rowid)),
 									   modify->instance->text_columns));
 }
 

@@ -259,10 +259,11 @@ multicornPlanForeignModify(PlannerInfo *root, ModifyTable *plan,
 	{
 		AttrNumber attribute = rowid_attribute(instance, entry->relid);
 		Relation relation = table_open(entry->relid, NoLock);
+		char *name;
 
-		rowid =
-			list_make1(makeString(junk_name(TupleDescAttr(RelationGetDescr(relation),
-														  attribute - 1))));
+		name = junk_name(TupleDescAttr(RelationGetDescr(relation),
+									   attribute - 1));
+		rowid = list_make2(makeString(name), makeInteger(attribute));
 		table_close(relation, NoLock);
 		if (plan->operation == CMD_UPDATE)
 			assigned = updated_columns(root, resultRelation);

@@ -13,7 +13,7 @@
 typedef enum TargetMember
 {
 	TARGET_ASSIGNED, /* List of Integer: attribute numbers, or NIL for all */
-	TARGET_ROWID /* List of String: name of the junk column; NIL for none */
+	TARGET_ROWID	 /* NIL, or name of the junk column and attribute number */
 } TargetMember;
 
 extern void multicornAddForeignUpdateTargets(PlannerInfo *root, Index rtindex,
