@@ -54,17 +54,8 @@ bool
 instance_flag(const Instance *instance, const char *name)
 {
 	PyObject *value = python_method(instance->object, name);
-	int truth;
 
-	if (value == NULL)
-		return false;
-	reference_own(value);
-	python_enter();
-	truth = PyObject_IsTrue(value);
-	python_leave();
-	if (truth < 0)
-		python_throw();
-	return truth == 1;
+	return value != NULL && python_truth(reference_own(value));
 }
 
 /* Throws unless the wrapper lets through what is done about conflicts. */
