@@ -46,11 +46,8 @@ prepare_column(RowReader *reader, Form_pg_attribute attribute, int item,
 			   bool as_text)
 {
 	ColumnReader *column = &reader->columns[reader->count++];
-	PyObject *name = text_to_python(NameStr(attribute->attname),
-									strlen(NameStr(attribute->attname)));
 
-	PyUnicode_InternInPlace(&name);
-	column->name = reference_own(name);
+	column->name = python_name(NameStr(attribute->attname));
 	column->attribute = attribute->attnum - 1;
 	column->item = item;
 	column->column = pstrdup(NameStr(attribute->attname));

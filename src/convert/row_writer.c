@@ -42,11 +42,8 @@ static void
 prepare_column(RowWriter *writer, Form_pg_attribute form, bool as_text)
 {
 	ColumnWriter *column = &writer->columns[writer->count++];
-	PyObject *name = text_to_python(NameStr(form->attname),
-									strlen(NameStr(form->attname)));
 
-	PyUnicode_InternInPlace(&name);
-	column->name = reference_own(name);
+	column->name = python_name(NameStr(form->attname));
 	column->attribute = form->attnum - 1;
 	column->column = NameStr(form->attname);
 	column->form = form;

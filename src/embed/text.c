@@ -205,3 +205,18 @@ python_string(const char *text)
 {
 	return reference_own(text_to_python(text, strlen(text)));
 }
+
+/*
+ * The same as an interned str, for a name that is looked up in dicts; owned by
+ * CurrentMemoryContext.
+ */
+PyObject *
+python_name(const char *text)
+{
+	PyObject *name = text_to_python(text, strlen(text));
+
+	if (name == NULL)
+		python_throw();
+	PyUnicode_InternInPlace(&name);
+	return reference_own(name);
+}

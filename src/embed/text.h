@@ -27,5 +27,6 @@ extern const char *text_from_python(PyObject *string, Size *length);
 extern char *text_from_python_lossy(PyObject *string);
 extern PyObject *text_to_python(const char *text, Size length);
 extern PyObject *python_string(const char *text);
+extern PyObject *python_name(const char *text);
 
 #endif /* MULTICORN_TEXT_H */

@@ -96,15 +96,20 @@ unbound_filters(MulticornScan *scan)
 	return filters;
 }
 
+static PyObject *
+python_number(int64 number)
+{
+	return reference_own(PyLong_FromLongLong(number));
+}
+
 /* LIMIT or OFFSET before its value is known, owned; None if it is not given. */
 static PyObject *
 unbound_limit(const ScanLimit *limit)
 {
 	if (!limit->given)
 		return Py_None;
-	return limit->operand >= 0
-		? interpreter_functions.UNBOUND
-		: reference_own(PyLong_FromLongLong(limit->value));
+	return limit->operand >= 0 ? interpreter_functions.UNBOUND
+							   : python_number(limit->value);
 }
 
 /*
@@ -124,9 +129,8 @@ arguments_promised(MulticornScan *scan, ForeignScan *plan, TupleDesc tupdesc,
 		return false;
 	scan->site.method = "can_sort";
 	if (sort_keys != NIL &&
-		(instance_hook(instance, HOOK_CAN_SORT) == NULL ||
-		 sort_keys_promised(instance, sort_keys, tupdesc) !=
-			 list_length(sort_keys)))
+		sort_keys_promised(instance, sort_keys, tupdesc) !=
+			list_length(sort_keys))
 		return false;
 	scan->site.method = NULL;
 	return !scan->limited ||
@@ -262,27 +266,25 @@ bind_filters(MulticornScan *scan, const OperandValues *operands)
 
 /* ---------- LIMIT and OFFSET ---------- */
 
-/* The number that LIMIT or OFFSET comes to, or -1 if there is none. */
+/*
+ * The number that LIMIT or OFFSET comes to, or -1 if there is none. Throws for a
+ * negative one, as PostgreSQL's Limit does.
+ */
 static int64
-limit_value(const ScanLimit *limit, const OperandValues *operands)
+limit_value(const ScanLimit *limit, const OperandValues *operands,
+			int sqlstate, const char *name)
 {
+	int64 value = limit->value;
+
 	if (!limit->given ||
 		(limit->operand >= 0 && operands->nulls[limit->operand]))
 		return -1;
-	return limit->operand >= 0 ? DatumGetInt64(operands->values[limit->operand])
-							   : limit->value;
-}
-
-/* As PostgreSQL's Limit says it. */
-static void
-require_positive(const ScanLimit *limit, const OperandValues *operands,
-				 int sqlstate, const char *name)
-{
-	if (limit->given &&
-		!(limit->operand >= 0 && operands->nulls[limit->operand]) &&
-		limit_value(limit, operands) < 0)
+	if (limit->operand >= 0)
+		value = DatumGetInt64(operands->values[limit->operand]);
+	if (value < 0)
 		ereport(ERROR, errcode(sqlstate),
 				errmsg("%s must not be negative", name));
+	return value;
 }
 
 /* Sets what is left to count here, and says whether any row is wanted. */
@@ -295,13 +297,11 @@ bind_limit(MulticornScan *scan, const OperandValues *operands, int64 *limit,
 	scan->remaining = -1;
 	if (!scan->limited)
 		return true;
-	require_positive(&scan->offset, operands,
-					 ERRCODE_INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE,
-					 "OFFSET");
-	require_positive(&scan->limit, operands,
-					 ERRCODE_INVALID_ROW_COUNT_IN_LIMIT_CLAUSE, "LIMIT");
-	*limit = limit_value(&scan->limit, operands);
-	*offset = limit_value(&scan->offset, operands);
+	*offset = limit_value(&scan->offset, operands,
+						  ERRCODE_INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE,
+						  "OFFSET");
+	*limit = limit_value(&scan->limit, operands,
+						 ERRCODE_INVALID_ROW_COUNT_IN_LIMIT_CLAUSE, "LIMIT");
 	scan->remaining = *limit;
 	if (scan->recheck)
 	{
@@ -324,12 +324,6 @@ add_keyword(ExecuteArguments *arguments, PyObject *names, const char *name,
 	arguments->values[ARGUMENT_KEYWORDS + arguments->count++] = value;
 	if (PyList_Append(names, python_string(name)) != 0)
 		python_throw();
-}
-
-static PyObject *
-python_number(int64 number)
-{
-	return reference_own(PyLong_FromLongLong(number));
 }
 
 /* A list for the wrapper to change; NULL for NULL. */

@@ -39,16 +39,12 @@ typedef struct MulticornModify
 	OpenScanOwner owner;
 	CallSite site;
 	Instance *instance;
-	Oid user;
 	ResultRelInfo *relation;
-	bool do_nothing; /* ON CONFLICT DO NOTHING */
-	int batch_size;	 /* 0 until it is asked for */
 	RowWriter *writer;
 	PyObject *keywords;	  /* the names of keyword arguments, or NULL */
 	AttrNumber rowid;	  /* junk column */
 	AttrNumber whole_row; /* junk column */
 	ToPython *rowid_converter;
-	MemoryContext context;	   /* as long as the write */
 	MemoryContext row_context; /* as long as a row, or a batch of them */
 } MulticornModify;
 
@@ -118,18 +114,16 @@ static MulticornModify *
 create_state(EState *estate, ResultRelInfo *relation)
 {
 	MulticornModify *modify = palloc0(sizeof(MulticornModify));
-	Oid table = RelationGetRelid(relation->ri_RelationDesc);
+	Oid user = result_relation_check_as_user(relation, estate);
 
 	modify->relation = relation;
-	modify->user = result_relation_check_as_user(relation, estate);
-	if (!OidIsValid(modify->user))
-		modify->user = GetUserId();
-	modify->context = CurrentMemoryContext;
 	modify->row_context = AllocSetContextCreate(CurrentMemoryContext,
 												"multicorn rows to write",
 												ALLOCSET_DEFAULT_SIZES);
 	fetch_open(&modify->owner);
-	fetch_prepare(modify->owner.open, table, modify->user);
+	fetch_prepare(modify->owner.open,
+				  RelationGetRelid(relation->ri_RelationDesc),
+				  OidIsValid(user) ? user : GetUserId());
 	modify->instance = modify->owner.open->instance;
 	fetch_end_modify_due(modify->owner.open);
 	relation->ri_FdwState = modify;
@@ -144,8 +138,7 @@ prepare(MulticornModify *modify, List *assigned, CmdType operation,
 	TupleDesc tupdesc = RelationGetDescr(modify->relation->ri_RelationDesc);
 	PyObject *keyword;
 
-	modify->do_nothing = conflict == ONCONFLICT_NOTHING;
-	if (modify->do_nothing)
+	if (conflict == ONCONFLICT_NOTHING)
 	{
 		keyword = python_string("on_conflict_nothing");
 		modify->keywords = reference_own(PyTuple_Pack(1, keyword));
@@ -349,10 +342,7 @@ insert_rows(MulticornModify *modify, PyObject *rows)
 	if (returned == Py_None)
 		return NULL;
 	require_items(returned);
-	python_enter();
-	items = PySequence_Tuple(returned);
-	python_leave();
-	reference_own(items);
+	items = python_items(returned);
 	if (PyTuple_GET_SIZE(items) != count)
 		ereport(ERROR, errcode(ERRCODE_FDW_ERROR),
 				errmsg("bulk_insert() returned %zd rows for %zd",

@@ -93,14 +93,15 @@ Bitmapset *
 filters_promised(const Instance *instance, PyObject *filters)
 {
 	PyObject *method = instance_hook(instance, HOOK_CAN_FILTER);
-	/* The list is the wrapper's to change. */
-	PyObject *offered = reference_own(PySequence_List(filters));
 	Bitmapset *positions = NULL;
+	PyObject *offered;
 	PyObject *answer;
 	PyObject *taken;
 
 	if (method == NULL)
 		return NULL;
+	/* The list is the wrapper's to change. */
+	offered = reference_own(PySequence_List(filters));
 	answer = reference_own(python_call(method, &offered, 1, NULL));
 	if (answer == Py_None)
 		return NULL;

@@ -304,16 +304,17 @@ int
 sort_keys_promised(const Instance *instance, List *encoded, TupleDesc tupdesc)
 {
 	PyObject *method = instance_hook(instance, HOOK_CAN_SORT);
-	PyObject *keys = sort_keys_to_python(encoded, tupdesc);
-	/* The list is the wrapper's to change. */
-	PyObject *offered = reference_own(PySequence_List(keys));
-	PyObject *answer = reference_own(python_call(method, &offered, 1, NULL));
-	PyObject *promised;
+	PyObject *keys;
+	PyObject *offered;
+	PyObject *answer;
 
-	if (answer == Py_None)
+	if (method == NULL)
 		return 0;
-	promised = python_items(answer);
-	return count_promised(keys, promised);
+	keys = sort_keys_to_python(encoded, tupdesc);
+	/* The list is the wrapper's to change. */
+	offered = reference_own(PySequence_List(keys));
+	answer = reference_own(python_call(method, &offered, 1, NULL));
+	return answer != Py_None ? count_promised(keys, python_items(answer)) : 0;
 }
 
 /*
