@@ -23,6 +23,7 @@
 #include "parser/parse_relation.h"
 #include "parser/parse_type.h"
 #include "parser/parsetree.h"
+#include "replication/message.h"
 #include "storage/proc.h"
 #include "utils/selfuncs.h"
 #include "utils/timestamp.h"
@@ -224,6 +225,20 @@ transaction_timeout_is_pending(void)
 	return TransactionTimeoutPending;
 #else
 	return false;
+#endif
+}
+
+/*
+ * Writes a record without content to the write-ahead log that names the
+ * transaction, and returns where it ends.
+ */
+static inline XLogRecPtr
+log_empty_message(const char *prefix)
+{
+#if PG_VERSION_NUM >= 170000
+	return LogLogicalMessage(prefix, "", 0, true, false);
+#else
+	return LogLogicalMessage(prefix, "", 0, true);
 #endif
 }
 

@@ -666,17 +666,24 @@ class TransactionAwareForeignDataWrapper(ForeignDataWrapper):
         """Forget the changes: called before and after every transaction."""
         self.current_transaction_state: list[tuple[str, Any]] = []
 
-    def insert(self, values: dict[str, Any], *args: Any, **keywords: Any) -> None:
+    def insert(
+        self, values: dict[str, Any], *args: Any, **keywords: Any
+    ) -> Mapping[str, Any] | _Marker | None:
         """Collect the row."""
         self.current_transaction_state.append(("insert", values))
+        return None
 
-    def update(self, rowid: Any, new_values: dict[str, Any], *args: Any, **keywords: Any) -> None:
+    def update(
+        self, rowid: Any, new_values: dict[str, Any], *args: Any, **keywords: Any
+    ) -> Mapping[str, Any] | _Marker | None:
         """Collect the change."""
         self.current_transaction_state.append(("update", (rowid, new_values)))
+        return None
 
-    def delete(self, rowid: Any, *args: Any, **keywords: Any) -> None:
+    def delete(self, rowid: Any, *args: Any, **keywords: Any) -> _Marker | None:
         """Collect the removal."""
         self.current_transaction_state.append(("delete", rowid))
+        return None
 
     def begin(self, serializable: bool) -> None:
         """Start with no changes."""

@@ -38,6 +38,12 @@ if TYPE_CHECKING:
         def is_main_thread(self) -> bool:
             """Return whether this is the backend's own thread; callable from any."""
 
+        def transaction_id(self) -> tuple[int, int]:
+            """Return the cluster's system identifier and the transaction's ID."""
+
+        def transaction_status(self, system: int, number: int) -> str | None:
+            """Return what pg_xact_status() says about a transaction."""
+
 
 def bridge() -> Bridge | None:
     """Return the built-in module, or None outside a server."""

@@ -29,6 +29,7 @@ from multicorn import (
     Qual,
     SortKey,
     _Marker,
+    _transactions,
     get_class,
 )
 from multicorn._describe import summary
@@ -532,13 +533,14 @@ class Table:
         try:
             yield self
             if not transaction.failed:
-                self._commit(transaction)
+                self._prepare(transaction)
         except BaseException:
             transaction.failed = True
             raise
         finally:
-            if transaction.failed and transaction.begun:
-                self._cleanup_hook("rollback")
+            _transactions.end(transaction.id, not transaction.failed)
+            if transaction.begun:
+                self._cleanup_hook("rollback" if transaction.failed else "commit")
             self._transaction = None
 
     @contextmanager
@@ -599,14 +601,13 @@ class Table:
                 self._hook("sub_begin", index + 2)
                 transaction.savepoints[index] = True
 
-    def _commit(self, transaction: _Transaction) -> None:
-        """Commit, as far as the wrapper took part."""
+    def _prepare(self, transaction: _Transaction) -> None:
+        """Prepare to commit, as far as the wrapper took part."""
         if not transaction.begun:
             return
         if transaction.doomed:
             raise _doomed()
         self._hook("pre_commit")
-        self._cleanup_hook("commit")
 
     def _hook(self, name: str, *args: Any) -> None:
         """Call a method if the wrapper has it."""
@@ -636,6 +637,7 @@ class _Transaction:
     """How far a transaction has come."""
 
     def __init__(self, serializable: bool) -> None:
+        self.id = _transactions.begin()
         self.serializable = serializable
         self.begun = False
         self.failed = False

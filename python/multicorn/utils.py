@@ -15,7 +15,9 @@ __all__ = [
     "WARNING",
     "MulticornException",
     "check_interrupts",
+    "current_transaction_id",
     "log_to_postgres",
+    "transaction_status",
 ]
 
 # The levels of the module logging, which is not imported for them.
@@ -99,3 +101,56 @@ def check_interrupts() -> None:
     server = bridge()
     if server is not None and server.is_main_thread():
         server.check_interrupts()
+
+
+def current_transaction_id() -> str:
+    """Return the ID of the local transaction, for a journal that outlives a crash.
+
+    It is what pg_current_xact_id() returns, with the identifier of the cluster in front. Once
+    returned, it is never used for another transaction, even if the server crashes, and the commit
+    waits until it is on disk, whatever synchronous_commit says. `transaction_status` tells what
+    became of it. Outside a server, it is that of the running `multicorn.testing` transaction.
+
+    Returns:
+        An opaque text of at most 41 characters.
+
+    Raises:
+        Error: there is no transaction, outside a server.
+        RuntimeError: called in `commit`, `rollback` or `sub_rollback`.
+        BaseException: PostgreSQL cannot assign an ID, during recovery for instance.
+    """
+    server = bridge()
+    if server is None:
+        from multicorn._transactions import current
+
+        return current()
+    system, number = server.transaction_id()
+    return f"{system}:{number}"
+
+
+def transaction_status(transaction_id: str) -> str | None:
+    """Tell what has become of a transaction.
+
+    See https://www.postgresql.org/docs/current/functions-info.html for pg_xact_status().
+
+    Args:
+        transaction_id: what `current_transaction_id` has returned in it.
+
+    Returns:
+        'in progress', 'committed' or 'aborted', which is also what a crash makes of one that was
+        in progress. None if it is so old that PostgreSQL has forgotten it.
+
+    Raises:
+        ValueError: it is no such ID, or one of another cluster.
+        RuntimeError: called in `commit`, `rollback` or `sub_rollback`.
+        BaseException: no such ID was given out yet, after the cluster was restored from a backup.
+    """
+    server = bridge()
+    if server is None:
+        from multicorn._transactions import status
+
+        return status(transaction_id)
+    system, separator, number = transaction_id.partition(":")
+    if not (separator and system.isdecimal() and number.isdecimal()):
+        raise ValueError(f"not the ID of a transaction: {transaction_id!r}")
+    return server.transaction_status(int(system), int(number))

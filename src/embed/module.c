@@ -12,6 +12,7 @@
 #include "embed/error.h"
 #include "embed/interrupt.h"
 #include "embed/text.h"
+#include "embed/transaction_id.h"
 #include "utils/memutils.h"
 
 /* A message on its way to the client and the server log. */
@@ -119,6 +120,20 @@ module_is_main_thread(PyObject *self, PyObject *unused)
 	return PyBool_FromLong(interrupt_on_main_thread());
 }
 
+/* transaction_id(): see transaction_id_current(). */
+static PyObject *
+module_transaction_id(PyObject *self, PyObject *unused)
+{
+	return require_backend() ? transaction_id_current() : NULL;
+}
+
+/* transaction_status(system, number): see transaction_id_status(). */
+static PyObject *
+module_transaction_status(PyObject *self, PyObject *args)
+{
+	return require_backend() ? transaction_id_status(args) : NULL;
+}
+
 static PyMethodDef methods[] =
 	{{"log", module_log, METH_VARARGS,
 	  PyDoc_STR("log(elevel, message, detail, hint): emit a PostgreSQL message")},
@@ -132,6 +147,10 @@ static PyMethodDef methods[] =
 	  PyDoc_STR("have flush() called at the next boundary")},
 	 {"is_main_thread", module_is_main_thread, METH_NOARGS,
 	  PyDoc_STR("whether this is the thread that runs PostgreSQL")},
+	 {"transaction_id", module_transaction_id, METH_NOARGS,
+	  PyDoc_STR("the system identifier, and the ID of the transaction")},
+	 {"transaction_status", module_transaction_status, METH_VARARGS,
+	  PyDoc_STR("transaction_status(system, number): what has become of one")},
 	 {NULL, NULL, 0, NULL}};
 
 static PyModuleDef definition = {

@@ -107,3 +107,22 @@ def test_returning_of_old_and_new_rows(session: Session) -> None:
     assert returned("INSERT INTO remote (id, n) VALUES (1, 5)") == [(None, None, 1, 101)]
     assert returned("UPDATE remote SET id = id + 1") == [(1, 5, 2, 102)]
     assert returned("DELETE FROM remote") == [(2, 5, None, None)]
+
+
+def test_virtual_generated_columns(session: Session) -> None:
+    """PostgreSQL 18 computes them when they are read: a wrapper neither gets nor gives them."""
+    if session.info.server_version < 180000:
+        pytest.skip("PostgreSQL 18 brought them")
+    session.execute(
+        "CREATE FOREIGN TABLE remote (id int, n int, twice int GENERATED ALWAYS AS (n * 2) VIRTUAL)"
+        " SERVER python OPTIONS (wrapper 'writing.Store', store 'virtual')"
+    )
+    sent: list[str] = []
+    session.add_notice_handler(lambda notice: sent.append(str(notice.message_primary)))
+    inserted = session.execute("INSERT INTO remote (id, n) VALUES (1, 5) RETURNING *").fetchall()
+    changed = session.execute("UPDATE remote SET n = 7 RETURNING id, n, twice").fetchall()
+    assert inserted == [(1, 5, 10)]
+    assert changed == [(1, 7, 14)]
+    assert session.execute("SELECT id FROM remote WHERE twice = 14").fetchall() == [(1,)]
+    assert any("insert" in line for line in sent)
+    assert not any("twice" in line for line in sent)

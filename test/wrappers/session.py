@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from multicorn import ForeignDataWrapper
-from multicorn.utils import CRITICAL, log_to_postgres
+from multicorn.utils import (
+    CRITICAL,
+    current_transaction_id,
+    log_to_postgres,
+    transaction_status,
+)
 
 
 class Closes(ForeignDataWrapper):
@@ -128,3 +133,11 @@ class Handles(ForeignDataWrapper):
                 yield (name, str(error))
             else:
                 yield (name, None)
+
+
+class TransactionIds(ForeignDataWrapper):
+    """The ID of the transaction, or that which is asked for, and what has become of it."""
+
+    def execute(self, quals: Any, columns: Any) -> Any:
+        own = quals[0].value if quals else current_transaction_id()
+        yield (own, transaction_status(own))

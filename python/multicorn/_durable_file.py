@@ -1,0 +1,240 @@
+"""A file that is replaced as a whole, in step with the local transaction.
+
+The new version is written beside the file, then a journal that names it and the transaction. After
+that the transaction commits or does not: whoever finds the journal asks PostgreSQL. Beside
+`notes.jsonl` there may be
+
+- `notes.jsonl.lock`: empty; who writes holds a lock on it;
+- `notes.jsonl.<transaction>.new`: a version;
+- `notes.jsonl.journal`: `{"transaction": ..., "version": ...}`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from multicorn import Error
+from multicorn.utils import transaction_status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import BinaryIO
+
+__all__ = ["DurableFile", "Identity", "identity"]
+
+# What tells one version of a file from another; None for no file.
+Identity = tuple[int, int, int, int] | None
+
+# Who in this process holds the lock of a file.
+_holders: dict[Path, DurableFile] = {}
+
+
+def identity(file: BinaryIO) -> Identity:
+    """Return which version of its file an open file is."""
+    if isinstance(file, io.BytesIO):
+        return None
+    status = os.fstat(file.fileno())
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
+
+
+class DurableFile:
+    """A file, and the version of it that is being made.
+
+    Args:
+        filename: the absolute path of the file, which need not be there.
+    """
+
+    def __init__(self, filename: str) -> None:
+        self.path = Path(os.path.realpath(filename))
+        self._journal = self._beside("journal")
+        self._lock: int | None = None
+        self._prepared: Path | None = None
+
+    def _beside(self, suffix: str) -> Path:
+        """Return the path of a file that belongs to this one."""
+        return self.path.with_name(f"{self.path.name}.{suffix}")
+
+    # Reading
+
+    def open(self) -> BinaryIO:
+        """Open the version that the last committed transaction has left.
+
+        What is read does not change any more, even if another version takes its place.
+
+        Returns:
+            The open file; an empty one if there is none.
+
+        Raises:
+            Error: nobody knows whether the transaction in the journal has committed, or there is
+                not even a folder.
+        """
+        version = self._pending_version()
+        for path in (version, self.path):
+            # It was not made yet, or has been renamed since.
+            with suppress(FileNotFoundError):
+                if path is not None:
+                    return path.open("rb")
+        self._require_folder()
+        return io.BytesIO()
+
+    def _require_folder(self) -> None:
+        """Raise an error if there is no folder that the file could be in."""
+        if not self.path.parent.is_dir():
+            raise Error(f'the folder of "{self.path}" does not exist', sqlstate="58P01")
+
+    def _pending_version(self) -> Path | None:
+        """Return the version that is the file's content, but does not have its name yet."""
+        journal = self._read_journal()
+        if journal is None:
+            return None
+        transaction, version = journal
+        # Once renamed, it does not matter what the journal says.
+        committed = version.exists() and self._status(transaction) == "committed"
+        return version if committed else None
+
+    def _read_journal(self) -> tuple[str, Path] | None:
+        """Return the transaction and the version that the journal names, if there is one."""
+        try:
+            journal = json.loads(self._journal.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        return journal["transaction"], self.path.with_name(journal["version"])
+
+    def _status(self, transaction: str) -> str:
+        """Return what has become of a transaction."""
+        try:
+            status = transaction_status(transaction)
+        except ValueError:
+            status = None
+        if status is None:
+            raise Error(
+                f'cannot tell whether the last change of "{self.path}" was committed',
+                sqlstate="55000",
+                detail=f'"{self._journal}" names the transaction {transaction}, which this database'
+                " cluster does not know.",
+                hint="If it was, rename the version that the journal names over the file; then"
+                " remove the journal.",
+            )
+        return status
+
+    # Writing
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether this transaction may replace the file."""
+        return self._lock is not None
+
+    def lock(self) -> None:
+        """Wait until no other transaction writes to the file, and finish what one has left.
+
+        Raises:
+            Error: this session writes to the file through another table, or as another user; or
+                as for `open`.
+        """
+        if self.path in _holders:
+            raise Error(
+                f'"{self.path}" is being written by this transaction already',
+                sqlstate="55006",
+                detail="It is the file of another foreign table, or was changed as another role.",
+            )
+        self._require_folder()
+        lock = os.open(self._beside("lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._recover()
+        except BaseException:
+            os.close(lock)
+            raise
+        self._lock = lock
+        _holders[self.path] = self
+
+    def _recover(self) -> None:
+        """Finish or undo what a transaction has left that could not end itself."""
+        journal = self._read_journal()
+        if journal is not None:
+            transaction, version = journal
+            if version.exists() and self._status(transaction) == "committed":
+                self._apply(version)
+            self._journal.unlink()
+            self._sync_folder()
+        for version in self.path.parent.iterdir():
+            name = version.name
+            if name.startswith(f"{self.path.name}.") and name.endswith(".new"):
+                version.unlink()
+
+    def prepare(self, lines: Iterable[bytes], transaction: str) -> None:
+        """Write the next version, and the journal: it is the file's content if all goes well.
+
+        Args:
+            lines: the content.
+            transaction: the ID of the local transaction.
+        """
+        name = transaction.replace(":", "-")
+        self._prepared = self._beside(f"{name}.new")
+        self._write(self._prepared, lines)
+        text = json.dumps({"transaction": transaction, "version": self._prepared.name})
+        draft = self._beside("journal.new")
+        self._write(draft, [text.encode()])
+        os.replace(draft, self._journal)
+        self._sync_folder()
+
+    def _write(self, path: Path, lines: Iterable[bytes]) -> None:
+        """Write a file to the disk, with the permissions of this one."""
+        with open(path, "xb", opener=_open_private) as file:
+            # Without one, the first version is for the server alone.
+            with suppress(FileNotFoundError):
+                os.fchmod(file.fileno(), self.path.stat().st_mode)
+            file.writelines(lines)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def commit(self) -> None:
+        """Have the version that was prepared take the file's place, and unlock the file."""
+        try:
+            if self._prepared is not None:
+                self._apply(self._prepared)
+                self._journal.unlink()
+        finally:
+            self._unlock()
+
+    def rollback(self) -> None:
+        """Forget the version that was prepared, and unlock the file."""
+        try:
+            if self._prepared is not None:
+                self._journal.unlink(missing_ok=True)
+                self._sync_folder()
+                self._prepared.unlink(missing_ok=True)
+        finally:
+            self._unlock()
+
+    def _apply(self, version: Path) -> None:
+        """Rename a version over the file."""
+        os.replace(version, self.path)
+        self._sync_folder()
+
+    def _unlock(self) -> None:
+        """Let others write."""
+        self._prepared = None
+        if self._lock is not None:
+            del _holders[self.path]
+            os.close(self._lock)
+            self._lock = None
+
+    def _sync_folder(self) -> None:
+        """Have the names in the folder written to the disk."""
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _open_private(path: str, flags: int) -> int:
+    """Open a file that only its owner may read."""
+    return os.open(path, flags, 0o600)
