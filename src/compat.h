@@ -28,6 +28,7 @@
 #include "utils/selfuncs.h"
 #include "utils/timestamp.h"
 #if PG_VERSION_NUM >= 160000
+#include "nodes/miscnodes.h"
 #include "varatt.h"
 #endif
 #if PG_VERSION_NUM >= 180000
@@ -214,6 +215,21 @@ interval_is_finite(const Interval *interval)
 #else
 	(void) interval;
 	return true;
+#endif
+}
+
+/* As parse_type(), but false for a type that there is none of. */
+static inline bool
+parse_type_if_exists(const char *text, Oid *type, int32 *typmod)
+{
+#if PG_VERSION_NUM >= 160000
+	ErrorSaveContext context = {.type = T_ErrorSaveContext};
+
+	return parseTypeString(text, type, typmod, (Node *) &context) &&
+		OidIsValid(*type);
+#else
+	parseTypeString(text, type, typmod, true);
+	return OidIsValid(*type);
 #endif
 }
 

@@ -98,6 +98,8 @@ class Error(Exception):
             not given. See https://www.postgresql.org/docs/current/errcodes-appendix.html
         detail: more about what happened, shown as DETAIL.
         hint: what to do about it, shown as HINT.
+        context: where it happened, shown in CONTEXT in place of Python's traceback: the command
+            that a remote server has refused, for instance. With '' there is no traceback either.
 
     Raises:
         ValueError: `sqlstate` is not one, or belongs to the class 00 of success.
@@ -109,6 +111,7 @@ class Error(Exception):
         sqlstate: str = "HV000",
         detail: str | None = None,
         hint: str | None = None,
+        context: str | None = None,
     ) -> None:
         super().__init__(message)
         if not _is_sqlstate(sqlstate):
@@ -119,6 +122,7 @@ class Error(Exception):
         self.sqlstate = sqlstate
         self.detail = detail
         self.hint = hint
+        self.context = context
 
 
 def _is_sqlstate(value: object) -> bool:
@@ -367,6 +371,9 @@ class ForeignDataWrapper:
     """Cost before the first row comes, in the planner's unit. See
     https://www.postgresql.org/docs/current/runtime-config-query.html#RUNTIME-CONFIG-QUERY-CONSTANTS
     """
+
+    _tuple_cost: float
+    """Cost of each row beside what one of a heap table costs; cpu_tuple_cost if there is none."""
 
     modify_batch_size: int = 1
     """Above 1, INSERT and COPY send as many rows at once through `bulk_insert`."""

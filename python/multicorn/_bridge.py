@@ -41,6 +41,22 @@ if TYPE_CHECKING:
         def transaction_id(self) -> tuple[int, int]:
             """Return the cluster's system identifier and the transaction's ID."""
 
+        def session(self) -> dict[str, str]:
+            """Return what the session is.
+
+            Its application_name, cluster_name, user, database, pid, session_id as in
+            log_line_prefix, and the encoding of the database.
+            """
+
+        def nest_level(self) -> int:
+            """Return 1 in a transaction, 2 in its first savepoint, and so on."""
+
+        def isolation_level(self) -> str:
+            """Return the isolation level of the transaction, as SQL writes it, in lower case."""
+
+        def type_exists(self, name: str) -> bool:
+            """Return whether there is a type of that name, as SQL writes it, schema included."""
+
         def transaction_status(self, system: int, number: int) -> str | None:
             """Return what pg_xact_status() says about a transaction."""
 

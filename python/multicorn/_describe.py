@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from traceback import TracebackException
     from typing import Any
 
-    Description = tuple[str, str, str | None, str | None, str]
+    Description = tuple[str, str, str | None, str | None, str | None, str]
 
 DEFAULT_SQLSTATE = "HV000"
 
@@ -29,23 +29,26 @@ def describe(exc: BaseException) -> Description:
     """Describe an exception; never raises.
 
     Returns:
-        SQLSTATE, message, detail or None, hint or None, and the traceback without the last
-        newline. All are free of secrets.
+        SQLSTATE, message, detail or None, hint or None, context or None, and the traceback without
+        the last newline, which is empty if there is a context. All are free of secrets.
     """
     try:
         detail, hint = _detail_and_hint(exc)
+        context = _attribute(exc, "context") if isinstance(exc, Error) else None
         return (
             sqlstate(exc),
             clean(_message(exc, detail, hint)),
             None if detail is None else clean(detail),
             None if hint is None else clean(hint),
-            clean(_traceback(exc)),
+            None if context is None else clean(safe_str(context)),
+            clean(_traceback(exc)) if context is None else "",
         )
     except BaseException as failure:
         # Out of memory, or interrupted in the middle of this.
         return (
             DEFAULT_SQLSTATE,
             f"{type(exc).__name__} (which could not be described: {type(failure).__name__})",
+            None,
             None,
             None,
             "",

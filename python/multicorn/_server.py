@@ -7,6 +7,7 @@ from multicorn._bridge import bridge
 from multicorn._describe import describe, summary
 from multicorn._loading import load, use_python_path, use_virtualenv
 from multicorn._output import flush, install_logging, install_output, install_warnings
+from multicorn._place import enter, leave, was_asked
 from multicorn._process import protect_process
 from multicorn._signals import install_signals
 from multicorn._text import redact, remember_secrets
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 __all__ = [
     "close",
     "commands",
+    "construct",
     "describe",
     "dump_json",
     "explain",
@@ -154,11 +156,28 @@ def explain(
     return redact(text).replace("\0", "\\x00").splitlines()
 
 
-def import_schema(cls: Any, *arguments: Any) -> list[tuple[Any, ...]]:
+def construct(place: tuple[Any, ...], cls: Any, *arguments: Any) -> tuple[Any, bool]:
+    """Make an instance of a class that may ask for its place meanwhile.
+
+    Returns:
+        The instance, and whether it has asked.
+    """
+    outer = enter(*place)
+    try:
+        return cls(*arguments), was_asked()
+    finally:
+        leave(outer)
+
+
+def import_schema(place: tuple[Any, ...], cls: Any, *arguments: Any) -> list[tuple[Any, ...]]:
     """Return what the import_schema of a class does: see `multicorn._importing`."""
     from multicorn._importing import import_tables
 
-    return import_tables(cls, *arguments)
+    outer = enter(*place)
+    try:
+        return import_tables(cls, *arguments)
+    finally:
+        leave(outer)
 
 
 def dump_json(value: object) -> str:

@@ -33,7 +33,7 @@ from multicorn import (
     get_class,
 )
 from multicorn._describe import summary
-from multicorn._server import close, implements
+from multicorn._server import close, construct, implements
 from multicorn.expressions import Expression
 
 __all__ = ["Table"]
@@ -53,6 +53,7 @@ class Table:
         columns: the columns, in table order: name -> type, as SQL writes it, or ColumnDefinition;
             or an iterable of ColumnDefinition.
         options: what the OPTIONS of server, table and user mapping come to.
+        name: the name of the table, which is in the schema public of a server called "server".
 
     Attributes:
         wrapper: the instance.
@@ -67,10 +68,13 @@ class Table:
         wrapper: type | str,
         columns: Columns,
         options: Mapping[str, str] | None = None,
+        name: str = "table",
     ) -> None:
         cls: Any = get_class(wrapper) if isinstance(wrapper, str) else wrapper
         self.columns = _column_definitions(columns)
-        self.wrapper: Any = cls(dict(options or {}), dict(self.columns))
+        place = ("public", name, 0, "server", 0, "postgres", 10, 0, True)
+        self.wrapper: Any
+        self.wrapper, _ = construct(place, cls, dict(options or {}), dict(self.columns))
         self._transaction: _Transaction | None = None
 
     def __enter__(self) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from multicorn import Error
 from multicorn._bridge import bridge
 from multicorn._output import send
+from multicorn._place import ForeignServer, ForeignTable, server, table
 from multicorn._text import safe_str
 
 __all__ = [
@@ -13,8 +14,12 @@ __all__ = [
     "ERROR",
     "INFO",
     "WARNING",
+    "ForeignServer",
+    "ForeignTable",
     "MulticornException",
     "check_interrupts",
+    "current_foreign_server",
+    "current_foreign_table",
     "current_transaction_id",
     "log_to_postgres",
     "transaction_status",
@@ -61,17 +66,17 @@ def log_to_postgres(
     detail = None if detail is None else safe_str(detail)
     if ERROR <= level < CRITICAL:
         raise Error(text, detail=detail, hint=hint)
-    server = bridge()
-    if server is None:
+    backend = bridge()
+    if backend is None:
         _log_outside(level, text, detail, hint)
     elif level >= CRITICAL:
-        send(server, server.FATAL, text, detail, hint)
+        send(backend, backend.FATAL, text, detail, hint)
     elif level >= WARNING:
-        send(server, server.WARNING, text, detail, hint)
+        send(backend, backend.WARNING, text, detail, hint)
     elif level >= INFO:
-        send(server, server.NOTICE, text, detail, hint)
+        send(backend, backend.NOTICE, text, detail, hint)
     else:
-        send(server, server.DEBUG1, text, detail, hint)
+        send(backend, backend.DEBUG1, text, detail, hint)
 
 
 def _log_outside(level: int, message: str, detail: str | None, hint: str | None) -> None:
@@ -98,9 +103,27 @@ def check_interrupts() -> None:
     Raises:
         BaseException: the query is to end; let it pass.
     """
-    server = bridge()
-    if server is not None and server.is_main_thread():
-        server.check_interrupts()
+    backend = bridge()
+    if backend is not None and backend.is_main_thread():
+        backend.check_interrupts()
+
+
+def current_foreign_table() -> ForeignTable:
+    """Return the foreign table that an instance is being made for.
+
+    Raises:
+        Error: called elsewhere than in `__init__` of a wrapper.
+    """
+    return table()
+
+
+def current_foreign_server() -> ForeignServer:
+    """Return the server, and the user, that an instance is being made for.
+
+    Raises:
+        Error: called elsewhere than in `__init__` and `import_schema` of a wrapper.
+    """
+    return server()
 
 
 def current_transaction_id() -> str:
@@ -119,12 +142,12 @@ def current_transaction_id() -> str:
         RuntimeError: called in `commit`, `rollback` or `sub_rollback`.
         BaseException: PostgreSQL cannot assign an ID, during recovery for instance.
     """
-    server = bridge()
-    if server is None:
+    backend = bridge()
+    if backend is None:
         from multicorn._transactions import current
 
         return current()
-    system, number = server.transaction_id()
+    system, number = backend.transaction_id()
     return f"{system}:{number}"
 
 
@@ -145,12 +168,12 @@ def transaction_status(transaction_id: str) -> str | None:
         RuntimeError: called in `commit`, `rollback` or `sub_rollback`.
         BaseException: no such ID was given out yet, after the cluster was restored from a backup.
     """
-    server = bridge()
-    if server is None:
+    backend = bridge()
+    if backend is None:
         from multicorn._transactions import status
 
         return status(transaction_id)
     system, separator, number = transaction_id.partition(":")
     if not (separator and system.isdecimal() and number.isdecimal()):
         raise ValueError(f"not the ID of a transaction: {transaction_id!r}")
-    return server.transaction_status(int(system), int(number))
+    return backend.transaction_status(int(system), int(number))

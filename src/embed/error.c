@@ -31,6 +31,7 @@ typedef struct ExceptionReport
 	char *message;
 	char *detail;
 	char *hint;
+	char *context; /* in place of the traceback */
 	char *traceback;
 } ExceptionReport;
 
@@ -178,7 +179,7 @@ describe(PyObject *exception, ExceptionReport *report)
 		python_leave();
 	}
 	if (fields == NULL || !PyTuple_Check(fields) ||
-		PyTuple_GET_SIZE(fields) != 5)
+		PyTuple_GET_SIZE(fields) != 6)
 	{
 		Py_XDECREF(fields);
 		describe_by_type(exception, report);
@@ -188,7 +189,8 @@ describe(PyObject *exception, ExceptionReport *report)
 	report->message = report_field(fields, 1);
 	report->detail = report_field(fields, 2);
 	report->hint = report_field(fields, 3);
-	report->traceback = report_field(fields, 4);
+	report->context = report_field(fields, 4);
+	report->traceback = report_field(fields, 5);
 	Py_DECREF(fields);
 	report->sqlstate = sqlstate != NULL && strlen(sqlstate) == 5
 		? MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3],
@@ -223,6 +225,9 @@ emit(int elevel, const ExceptionReport *report)
 			report->hint != NULL ? errhint("%s", report->hint) : 0,
 			traceback && error_show_traceback
 				? errcontext("%s", report->traceback)
+				: 0,
+			report->context != NULL && report->context[0] != '\0'
+				? errcontext("%s", report->context)
 				: 0);
 }
 

@@ -49,6 +49,7 @@ static const FunctionSlot slots[] = {
 	{"multicorn._server", "dump_json", &interpreter_functions.dump_json},
 	{"multicorn._server", "explain", &interpreter_functions.explain},
 	{"multicorn._server", "flush", &interpreter_functions.flush},
+	{"multicorn._server", "construct", &interpreter_functions.construct},
 	{"multicorn._server", "hooks", &interpreter_functions.hooks},
 	{"multicorn._server", "import_schema", &interpreter_functions.import_schema},
 	{"multicorn._server", "load", &interpreter_functions.load},

@@ -20,6 +20,7 @@ typedef struct InterpreterFunctions
 	PyObject *dump_json;
 	PyObject *explain;
 	PyObject *flush;
+	PyObject *construct;
 	PyObject *hooks;
 	PyObject *import_schema;
 	PyObject *load;

@@ -11,6 +11,7 @@
 #include "embed/call.h"
 #include "embed/error.h"
 #include "embed/interrupt.h"
+#include "embed/session.h"
 #include "embed/text.h"
 #include "embed/transaction_id.h"
 #include "utils/memutils.h"
@@ -134,6 +135,39 @@ module_transaction_status(PyObject *self, PyObject *args)
 	return require_backend() ? transaction_id_status(args) : NULL;
 }
 
+/* session(): see session_facts(). */
+static PyObject *
+module_session(PyObject *self, PyObject *unused)
+{
+	return require_backend() ? session_facts() : NULL;
+}
+
+/* nest_level(): see session_nest_level(). */
+static PyObject *
+module_nest_level(PyObject *self, PyObject *unused)
+{
+	return require_backend() ? session_nest_level() : NULL;
+}
+
+/* isolation_level(): see session_isolation_level(). */
+static PyObject *
+module_isolation_level(PyObject *self, PyObject *unused)
+{
+	return require_backend() ? session_isolation_level() : NULL;
+}
+
+/* type_exists(name): see session_type_exists(). */
+static PyObject *
+module_type_exists(PyObject *self, PyObject *name)
+{
+	if (!PyUnicode_Check(name))
+	{
+		PyErr_SetString(PyExc_TypeError, "the name of a type is a str");
+		return NULL;
+	}
+	return require_backend() ? session_type_exists(name) : NULL;
+}
+
 static PyMethodDef methods[] =
 	{{"log", module_log, METH_VARARGS,
 	  PyDoc_STR("log(elevel, message, detail, hint): emit a PostgreSQL message")},
@@ -151,6 +185,14 @@ static PyMethodDef methods[] =
 	  PyDoc_STR("the system identifier, and the ID of the transaction")},
 	 {"transaction_status", module_transaction_status, METH_VARARGS,
 	  PyDoc_STR("transaction_status(system, number): what has become of one")},
+	 {"session", module_session, METH_NOARGS,
+	  PyDoc_STR("what the session is, as a dict of str")},
+	 {"nest_level", module_nest_level, METH_NOARGS,
+	  PyDoc_STR("1 in a transaction, 2 in its first savepoint")},
+	 {"isolation_level", module_isolation_level, METH_NOARGS,
+	  PyDoc_STR("the isolation level of the transaction")},
+	 {"type_exists", module_type_exists, METH_O,
+	  PyDoc_STR("type_exists(name): whether there is a type of that name")},
 	 {NULL, NULL, 0, NULL}};
 
 static PyModuleDef definition = {

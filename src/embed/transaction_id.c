@@ -16,7 +16,7 @@
 #include "access/xlog.h"
 #include "compat.h"
 #include "embed/error.h"
-#include "embed/interrupt.h"
+#include "embed/session.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -30,17 +30,6 @@ typedef struct Question
 	uint64 id;
 	char status[32]; /* empty if nobody knows any more */
 } Question;
-
-/* Raises RuntimeError where a transaction has been decided, or there is none. */
-static bool
-require_transaction(void)
-{
-	if (IsTransactionState() && !interrupt_in_cleanup())
-		return true;
-	PyErr_SetString(PyExc_RuntimeError,
-					"there is no transaction in progress any more");
-	return false;
-}
 
 /* Sets an uint64 to the ID of the transaction. Throws in recovery. */
 static void
@@ -65,7 +54,7 @@ transaction_id_current(void)
 {
 	uint64 id = 0;
 
-	if (!require_transaction() || !error_guard(assign_id, &id))
+	if (!session_require_transaction() || !error_guard(assign_id, &id))
 		return NULL;
 	return Py_BuildValue("KK", (unsigned long long) GetSystemIdentifier(),
 						 (unsigned long long) id);
@@ -100,7 +89,8 @@ transaction_id_status(PyObject *id)
 	unsigned long long number;
 	Question question;
 
-	if (!PyArg_ParseTuple(id, "KK", &system, &number) || !require_transaction())
+	if (!PyArg_ParseTuple(id, "KK", &system, &number) ||
+		!session_require_transaction())
 		return NULL;
 	if (system != GetSystemIdentifier())
 	{

@@ -282,16 +282,17 @@ static PyObject *
 ask_tables(ImportForeignSchemaStmt *stmt, Oid server)
 {
 	WrapperDefinition definition;
-	PyObject *arguments[6];
+	PyObject *arguments[7];
 
 	options_read_for_import(server, stmt->options, &definition);
 	error_remember_secrets(definition.options);
-	arguments[0] = definition.class;
-	arguments[1] = python_string(stmt->remote_schema);
-	arguments[2] = definition.options;
-	arguments[3] = options_to_python(stmt->options);
-	arguments[4] = restriction_type(stmt);
-	arguments[5] = restricted_names(stmt);
+	arguments[0] = definition.place;
+	arguments[1] = definition.class;
+	arguments[2] = python_string(stmt->remote_schema);
+	arguments[3] = definition.options;
+	arguments[4] = options_to_python(stmt->options);
+	arguments[5] = restriction_type(stmt);
+	arguments[6] = restricted_names(stmt);
 	return reference_own(python_call(interpreter_functions.import_schema,
 									 arguments, lengthof(arguments), NULL));
 }

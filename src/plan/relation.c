@@ -189,20 +189,13 @@ number_from_python(PyObject *number, const char *what)
 	return Max(0, Min(value, HUGE_ESTIMATE));
 }
 
-/* The attribute _startup_cost, or PostgreSQL's for a class that has none. */
+/* An attribute of the wrapper that is a cost; usual if it has none. */
 static Cost
-startup_cost(Instance *instance)
+cost_attribute(const Instance *instance, const char *name, Cost usual)
 {
-	static PyObject *name = NULL;
-	PyObject *cost;
+	PyObject *cost = python_attribute(instance->object, python_name(name));
 
-	if (name == NULL)
-		name =
-			Py_NewRef(reference_own(PyUnicode_InternFromString("_startup_cost")));
-	cost = python_attribute(instance->object, name);
-	return cost != NULL
-		? number_from_python(reference_own(cost), "_startup_cost")
-		: DEFAULT_STARTUP_COST;
+	return cost != NULL ? number_from_python(reference_own(cost), name) : usual;
 }
 
 /*
@@ -347,7 +340,10 @@ multicornGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel,
 	CallSite site;
 
 	call_site_push(&site, state->instance->subject, NULL);
-	state->startup_cost = startup_cost(state->instance);
+	state->startup_cost = cost_attribute(state->instance, "_startup_cost",
+										 DEFAULT_STARTUP_COST);
+	state->tuple_cost = cost_attribute(state->instance, "_tuple_cost",
+									   cpu_tuple_cost);
 	site.method = "get_path_keys";
 	state->keys = keys_ask(state);
 	site.method = "get_rel_size";
@@ -374,7 +370,7 @@ multicornGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel,
 
 /*
  * The cost of a scan that fetches rows and checks local conditions on each. A
- * row costs what it does in a heap table of the same width, and once more for
+ * row costs what it does in a heap table of the same width, and _tuple_cost for
  * its way through Python.
  */
 void
@@ -383,7 +379,7 @@ relation_cost(RelOptInfo *rel, double fetched, List *local, PlannerInfo *root,
 {
 	RelationState *state = rel->fdw_private;
 	QualCost checks;
-	Cost per_row = 2 * cpu_tuple_cost +
+	Cost per_row = cpu_tuple_cost + state->tuple_cost +
 		rel->reltarget->width * seq_page_cost / BLCKSZ;
 
 	cost_qual_eval(&checks, local, root);

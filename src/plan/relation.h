@@ -17,6 +17,7 @@ typedef struct RelationState
 	Oid table;
 	Instance *instance; /* held as long as the planner's memory */
 	Cost startup_cost;
+	Cost tuple_cost;	/* of a row, beside what a heap table costs */
 	double fetched;		/* rows that execute() sends, told what is in known */
 	Bitmapset *columns; /* that the output and the table's own conditions need */
 	List *known;		/* RestrictInfos that get_rel_size() was told of */

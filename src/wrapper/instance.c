@@ -114,6 +114,7 @@ drop(Instance *instance)
 	Py_CLEAR(instance->end_scan);
 	Py_CLEAR(instance->hooks);
 	Py_CLEAR(instance->identity);
+	Py_CLEAR(instance->place);
 	Py_CLEAR(instance->object);
 	python_leave();
 	MemoryContextDelete(instance->context);
@@ -217,16 +218,22 @@ make_columns(PyObject *descriptions)
 	return columns;
 }
 
-/* Calls the class with fresh arguments. A new reference; throws what it raises. */
+/*
+ * Calls the class with fresh arguments. An owned tuple of the object and whether
+ * it has asked where it is; throws what it raises.
+ */
 static PyObject *
 construct(WrapperDefinition *definition)
 {
-	PyObject *arguments[2];
+	PyObject *arguments[4];
 
 	error_remember_secrets(definition->options);
-	arguments[0] = reference_own(PyDict_Copy(definition->options));
-	arguments[1] = make_columns(definition->columns);
-	return python_call(definition->class, arguments, 2, NULL);
+	arguments[0] = definition->place;
+	arguments[1] = definition->class;
+	arguments[2] = reference_own(PyDict_Copy(definition->options));
+	arguments[3] = make_columns(definition->columns);
+	return reference_own(python_call(interpreter_functions.construct,
+									 arguments, 4, NULL));
 }
 
 /* Throws unless there is a method execute that can be called. */
@@ -271,8 +278,9 @@ make_instance(const InstanceKey *key, WrapperDefinition *definition)
 	Reference *execute;
 	Reference *end_scan;
 	Reference *hooks;
+	PyObject *constructed = construct(definition);
 
-	object = reference_create(construct(definition));
+	object = reference_create(Py_NewRef(PyTuple_GET_ITEM(constructed, 0)));
 	execute = reference_create(python_method(object->object, "execute"));
 	end_scan = reference_create(python_method(object->object, "end_scan"));
 	if (end_scan->object == Py_None)
@@ -300,6 +308,8 @@ make_instance(const InstanceKey *key, WrapperDefinition *definition)
 	instance->hooks = hooks->object;
 	instance->has_transactions = has_transactions(instance);
 	instance->identity = Py_NewRef(definition->identity);
+	if (PyTuple_GET_ITEM(constructed, 1) == Py_True)
+		instance->place = Py_NewRef(definition->place);
 	object->object = execute->object = end_scan->object = hooks->object = NULL;
 	return instance;
 }
@@ -326,6 +336,9 @@ is_current(Instance *instance, WrapperDefinition *definition)
 	int same = PyObject_RichCompareBool(instance->identity,
 										definition->identity, Py_EQ);
 
+	if (same == 1 && instance->place != NULL)
+		same = PyObject_RichCompareBool(instance->place, definition->place,
+										Py_EQ);
 	if (same < 0)
 		python_throw();
 	return same == 1;

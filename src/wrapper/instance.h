@@ -45,6 +45,7 @@ typedef struct Instance
 	PyObject *end_scan;		   /* bound method, or NULL */
 	PyObject *hooks;		   /* tuple by Hook: bound methods, or None */
 	PyObject *identity;		   /* what it was made of, to be compared */
+	PyObject *place;		   /* where, if it has asked; else NULL */
 	Bitmapset *text_columns;   /* attribute numbers with value_form 'text' */
 	Bitmapset *remote_columns; /* those with generated 'remote' */
 	bool checked;			   /* no catalog change was heard of since */

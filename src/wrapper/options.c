@@ -257,15 +257,22 @@ options_validate(List *options, Oid catalog)
 
 /* ---------- what the class is given ---------- */
 
-/* The options of the user's mapping, or of PUBLIC's; NIL without one. */
-static List *
-mapping_options(Oid user, Oid server)
+/* A user mapping. */
+typedef struct Mapping
+{
+	Oid oid; /* InvalidOid if there is none */
+	List *options;
+} Mapping;
+
+/* The user's mapping, or that of PUBLIC. */
+static Mapping
+find_mapping(Oid user, Oid server)
 {
 	Oid candidates[] = {user, InvalidOid};
 	HeapTuple tuple = NULL;
+	Mapping mapping = {InvalidOid, NIL};
 	Datum datum;
 	bool isnull;
-	List *options = NIL;
 
 	for (int i = 0; i < (int) lengthof(candidates) && !HeapTupleIsValid(tuple);
 		 i++)
@@ -273,13 +280,14 @@ mapping_options(Oid user, Oid server)
 								ObjectIdGetDatum(candidates[i]),
 								ObjectIdGetDatum(server));
 	if (!HeapTupleIsValid(tuple))
-		return NIL;
+		return mapping;
+	mapping.oid = ((Form_pg_user_mapping) GETSTRUCT(tuple))->oid;
 	datum = SysCacheGetAttr(USERMAPPINGUSERSERVER, tuple,
 							Anum_pg_user_mapping_umoptions, &isnull);
 	if (!isnull)
-		options = untransformRelOptions(datum);
+		mapping.options = untransformRelOptions(datum);
 	ReleaseSysCache(tuple);
-	return options;
+	return mapping;
 }
 
 /* Copies options into the dict, all but the class's path. */
@@ -367,6 +375,31 @@ identify_column(Form_pg_attribute attribute, PyObject *description)
 	return reference_own(PyTuple_Pack(4, PyTuple_GET_ITEM(description, 0),
 									  PyTuple_GET_ITEM(description, 1), type,
 									  PyTuple_GET_ITEM(description, 5)));
+}
+
+/*
+ * Where the class is at work, for whom, as multicorn._place.enter() takes it;
+ * owned. relation is NULL where there is no table.
+ */
+static PyObject *
+describe_place(Relation relation, ForeignServer *server, Oid user, Oid mapping)
+{
+	PyObject *schema = Py_None;
+	PyObject *table = Py_None;
+	PyObject *server_name = python_string(server->servername);
+	PyObject *user_name = python_string(GetUserNameFromId(user, false));
+	PyObject *place;
+
+	if (relation != NULL)
+	{
+		schema = python_string(get_namespace_name(RelationGetNamespace(relation)));
+		table = python_string(RelationGetRelationName(relation));
+	}
+	place = Py_BuildValue("(OOIOIOIIO)", schema, table,
+						  relation != NULL ? RelationGetRelid(relation) : 0,
+						  server_name, server->serverid, user_name, user,
+						  mapping, superuser_arg(user) ? Py_True : Py_False);
+	return reference_own(place);
 }
 
 /* Describes the table's columns, in their order, without dropped ones. */
@@ -536,6 +569,7 @@ options_read(Oid table_oid, Oid user, WrapperDefinition *definition)
 	ForeignTable *table = GetForeignTable(table_oid);
 	ForeignServer *server = GetForeignServer(table->serverid);
 	ForeignDataWrapper *fdw = GetForeignDataWrapper(server->fdwid);
+	Mapping mapping = find_mapping(user, server->serverid);
 
 	memset(definition, 0, sizeof(*definition));
 	definition->wrapper = find_wrapper(relation, table, server, fdw);
@@ -543,9 +577,9 @@ options_read(Oid table_oid, Oid user, WrapperDefinition *definition)
 	definition->options = reference_own(PyDict_New());
 	add_options(definition->options, server->options);
 	add_options(definition->options, table->options);
-	add_mapping_options(definition->options,
-						mapping_options(user, server->serverid),
+	add_mapping_options(definition->options, mapping.options,
 						definition->class, table, server);
+	definition->place = describe_place(relation, server, user, mapping.oid);
 	read_columns(relation, definition);
 	table_close(relation, NoLock);
 }
@@ -561,15 +595,16 @@ options_read_for_import(Oid server_oid, List *options,
 {
 	ForeignServer *server = GetForeignServer(server_oid);
 	ForeignDataWrapper *fdw = GetForeignDataWrapper(server->fdwid);
+	Mapping mapping = find_mapping(GetUserId(), server_oid);
 
 	memset(definition, 0, sizeof(*definition));
 	definition->wrapper = find_import_wrapper(options, server, fdw);
 	definition->class = reference_own(load_class(definition->wrapper));
 	definition->options = reference_own(PyDict_New());
 	add_options(definition->options, server->options);
-	add_mapping_options(definition->options,
-						mapping_options(GetUserId(), server_oid),
+	add_mapping_options(definition->options, mapping.options,
 						definition->class, NULL, server);
+	definition->place = describe_place(NULL, server, GetUserId(), mapping.oid);
 }
 
 /* The dict of options (DefElems) without the class's path; owned. */

@@ -20,6 +20,7 @@ typedef struct WrapperDefinition
 	char *wrapper; /* path of the class */
 	PyObject *class;
 	PyObject *options;	/* dict of str */
+	PyObject *place;	/* tuple: arguments to multicorn._place.enter() */
 	PyObject *columns;	/* list of tuples: arguments to ColumnDefinition */
 	PyObject *identity; /* what is compared to tell a real change */
 	Bitmapset *text_columns;   /* attribute numbers with value_form 'text' */

@@ -33,7 +33,8 @@ def fragile() -> Iterator[Cluster]:
         cluster.reload()
         cluster.run_sql(
             "CREATE EXTENSION multicorn;"
-            "CREATE SERVER killing FOREIGN DATA WRAPPER multicorn OPTIONS (wrapper 'killing.Lines');"
+            "CREATE SERVER killing FOREIGN DATA WRAPPER multicorn"
+            " OPTIONS (wrapper 'killing.Lines');"
             "CREATE FOREIGN TABLE refuser (n int) SERVER killing"
             " OPTIONS (wrapper 'killing.Refuser')"
         )

@@ -119,7 +119,7 @@ def test_module_whose_code_raises(folder: Path) -> None:
     assert error.detail is not None
     assert error.detail.startswith("ValueError: at import\nModule: broken\n")
     assert isinstance(error.__cause__, ValueError)
-    traceback = describe(error)[4]
+    traceback = describe(error)[5]
     assert f'File "{file}", line 2' in traceback
     assert "importlib" not in traceback
     assert "multicorn/_loading.py" not in traceback.partition("direct cause")[0]

@@ -464,7 +464,7 @@ def test_start_outside_a_server(tmp_path: Path) -> None:
 # describe
 
 
-def describe(exc: BaseException) -> tuple[str, str, str | None, str | None, str]:
+def describe(exc: BaseException) -> tuple[str, str, str | None, str | None, str | None, str]:
     try:
         raise exc
     except BaseException as caught:
@@ -496,14 +496,19 @@ class OddError(Exception):
 )  # fmt: skip
 def test_describe(exc: BaseException, sqlstate: str, message: str) -> None:
     found = describe(exc)
-    assert found[:4] == (sqlstate, message, None, None)
-    assert f"{__file__}" in found[4]
-    assert not found[4].endswith("\n")
+    assert found[:5] == (sqlstate, message, None, None, None)
+    assert f"{__file__}" in found[5]
+    assert not found[5].endswith("\n")
 
 
 def test_describe_error_with_everything() -> None:
     found = describe(Error("m", sqlstate="22023", detail="d", hint="h"))
-    assert found[:4] == ("22023", "m", "d", "h")
+    assert found[:5] == ("22023", "m", "d", "h", None)
+
+
+@pytest.mark.parametrize("context", ["", "remote SQL command: SELECT 1"])
+def test_a_context_stands_for_the_traceback(context: str) -> None:
+    assert describe(Error("m", context=context))[4:] == (context, "")
 
 
 @pytest.mark.parametrize("state", ["00000", "abcde", "123", None, 42601, b"42601"])
@@ -535,7 +540,7 @@ def test_describe_chain_and_notes() -> None:
             error.add_note("a note")
             raise ValueError("second") from error
     except ValueError as caught:
-        text = _server.describe(caught)[4]
+        text = _server.describe(caught)[5]
     assert text.index("KeyError: 'first'") < text.index("a note") < text.index("direct cause")
     assert text.endswith("ValueError: second")
 
@@ -578,14 +583,14 @@ def test_describe_texts_are_cleaned(server: FakeBridge) -> None:
     found = describe(Error("hunter2hunter2\0\ud800", detail="hunter2hunter2", hint="a\0"))
     assert found[1:4] == ("********\\x00\\ud800", "********", "a\\x00")
     # Also in the line of source above.
-    assert "hunter" not in found[4]
+    assert "hunter" not in found[5]
 
 
 def test_describe_huge_texts_quickly() -> None:
     started = time.monotonic()
     found = describe(ValueError("x" * 50_000_000))
     assert len(found[1]) < 101_000
-    assert len(found[4]) < 101_000
+    assert len(found[5]) < 101_000
     assert time.monotonic() - started < 10
 
 
@@ -598,7 +603,7 @@ def test_describe_deep_recursion() -> None:
     except RecursionError as error:
         found = _server.describe(error)
     assert found[1].startswith("RecursionError: ")
-    assert "repeated" in found[4]
+    assert "repeated" in found[5]
 
 
 def test_describe_trims_our_own_outermost_frames() -> None:
@@ -612,7 +617,7 @@ def test_describe_trims_our_own_outermost_frames() -> None:
         _server.close(Broken())
     except ValueError as error:
         assert error.__traceback__ is not None
-        text = _server.describe(error.with_traceback(error.__traceback__.tb_next))[4]
+        text = _server.describe(error.with_traceback(error.__traceback__.tb_next))[5]
     assert "multicorn/_server.py" not in text
     assert "in the wrapper" in text
 

@@ -188,7 +188,29 @@ ROLLBACK;
 SELECT n FROM a LIMIT 1;
 SELECT event FROM journal WHERE event ~ '__init__|close';
 
+-- A wrapper may ask where it is made. For one that has, an instance is made anew when that changes.
+CREATE SERVER "a place" FOREIGN DATA WRAPPER multicorn OPTIONS (wrapper 'lifecycle.Places');
+CREATE FOREIGN TABLE asks (made int, in_schema name, is_table name, of_server name, as_user name,
+    is_superuser boolean) SERVER "a place" OPTIONS (asks 'yes');
+CREATE FOREIGN TABLE does_not_ask (made int, in_schema name, is_table name, of_server name,
+    as_user name, is_superuser boolean) SERVER "a place";
+SELECT made, in_schema, is_table, of_server, as_user = current_user AS as_me, is_superuser FROM asks;
+SELECT made, is_table FROM does_not_ask;
+ALTER FOREIGN TABLE asks RENAME TO "it asks";
+ALTER FOREIGN TABLE does_not_ask RENAME TO "it does not";
+SELECT made, is_table FROM "it asks";
+SELECT made, is_table FROM "it does not";
+ALTER SERVER "a place" RENAME TO elsewhere;
+SELECT made, of_server FROM "it asks";
+GRANT SELECT ON "it asks" TO regress_other;
+SET ROLE regress_other;
+SELECT as_user, is_superuser FROM "it asks";
+RESET ROLE;
+-- Later it is too late to ask.
+EXPLAIN (COSTS off, VERBOSE) SELECT made FROM "it asks";
+
 SET client_min_messages = warning;
+DROP SERVER elsewhere CASCADE;
 DROP SERVER watched CASCADE;
 DROP OWNED BY regress_other;
 DROP ROLE regress_other;

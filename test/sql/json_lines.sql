@@ -126,3 +126,8 @@ SELECT error_of('SELECT FROM wrong');
 ALTER FOREIGN TABLE wrong OPTIONS (DROP rowid_column);
 SELECT error_of('SELECT FROM wrong');
 SELECT error_of($$INSERT INTO wrong VALUES ('1')$$);
+
+SET client_min_messages = warning;
+DROP SERVER json_lines CASCADE;
+DROP TABLE heap, line;
+DROP FUNCTION error_of;

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from multicorn import ColumnDefinition, ForeignDataWrapper, Qual
+from multicorn.utils import current_foreign_server, current_foreign_table
 
 journal: list[str] = []
 made: Counter[str] = Counter()
@@ -89,3 +90,35 @@ class Journal(ForeignDataWrapper):
         events = [(event,) for event in journal]
         journal.clear()
         return events
+
+
+class Places(ForeignDataWrapper):
+    """Tells where it was made, as one row; without the option `asks` it does not ask."""
+
+    made = 0
+
+    def __init__(self, options: dict[str, str], columns: Any) -> None:
+        super().__init__(options, columns)
+        Places.made += 1
+        self.row: tuple[Any, ...] = (Places.made, None, None, None, None, None)
+        if "asks" in options:
+            table = current_foreign_table()
+            server = current_foreign_server()
+            assert (server.name, server.oid) == (table.server.name, table.server.oid)
+            self.row = (
+                Places.made,
+                table.schema,
+                table.name,
+                server.name,
+                server.user,
+                server.is_superuser,
+            )
+
+    def execute(self, quals: Any, columns: Any) -> Any:
+        yield self.row
+
+    def explain(self, quals: Any, columns: Any, **keywords: Any) -> Any:
+        try:
+            current_foreign_table()
+        except Exception as error:
+            yield str(error)

@@ -1,0 +1,128 @@
+/*
+ * session.c
+ *	  What Python may ask about the session and its transaction.
+ *
+ * Called by Python: nothing here throws.
+ */
+#include "embed/session.h"
+
+#include "access/xact.h"
+#include "commands/dbcommands.h"
+#include "compat.h"
+#include "embed/call.h"
+#include "embed/error.h"
+#include "embed/interrupt.h"
+#include "embed/text.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "parser/parse_type.h"
+#include "utils/guc.h"
+
+/* Raises RuntimeError where a transaction has been decided, or there is none. */
+bool
+session_require_transaction(void)
+{
+	if (IsTransactionState() && !interrupt_in_cleanup())
+		return true;
+	PyErr_SetString(PyExc_RuntimeError,
+					"there is no transaction in progress any more");
+	return false;
+}
+
+/* Adds a text to a dict. Throws if memory runs out. */
+static void
+add_fact(PyObject *facts, const char *name, const char *text)
+{
+	if (PyDict_SetItem(facts, python_string(name),
+					   python_string(text != NULL ? text : "")) != 0)
+		python_throw();
+}
+
+/* Makes the dict, owned by CurrentMemoryContext. Reads catalogs; throws what that does. */
+static void
+collect_facts(void *argument)
+{
+	PyObject *facts = reference_own(PyDict_New());
+
+	add_fact(facts, "application_name", application_name);
+	add_fact(facts, "cluster_name", cluster_name);
+	add_fact(facts, "user", GetUserNameFromId(GetSessionUserId(), true));
+	add_fact(facts, "database", get_database_name(MyDatabaseId));
+	add_fact(facts, "pid", psprintf("%d", MyProcPid));
+	add_fact(facts, "session_id",
+			 psprintf("%lx.%x", (long) MyStartTime, MyProcPid));
+	add_fact(facts, "encoding", GetDatabaseEncodingName());
+	*(PyObject **) argument = facts;
+}
+
+/*
+ * A new dict of str: the session's application_name, cluster_name, user,
+ * database, pid, session_id as %c in log_line_prefix, and the database's
+ * encoding.
+ */
+PyObject *
+session_facts(void)
+{
+	PyObject *facts = NULL;
+
+	if (!session_require_transaction() ||
+		!error_guard(collect_facts, (void *) &facts))
+		return NULL;
+	return Py_NewRef(facts);
+}
+
+/* 1 in a transaction, 2 in its first savepoint, and so on: a new reference. */
+PyObject *
+session_nest_level(void)
+{
+	return PyLong_FromLong(GetCurrentTransactionNestLevel());
+}
+
+/* The isolation level of the transaction, as SQL writes it: a new reference. */
+PyObject *
+session_isolation_level(void)
+{
+	switch (XactIsoLevel)
+	{
+		case XACT_SERIALIZABLE:
+			return PyUnicode_FromString("serializable");
+		case XACT_REPEATABLE_READ:
+			return PyUnicode_FromString("repeatable read");
+		case XACT_READ_COMMITTED:
+			return PyUnicode_FromString("read committed");
+		default:
+			return PyUnicode_FromString("read uncommitted");
+	}
+}
+
+/* A question about a type, and its answer. */
+typedef struct TypeQuestion
+{
+	PyObject *name;
+	bool exists;
+} TypeQuestion;
+
+/* Looks a type up. Throws for a name that is none. */
+static void
+find_type(void *argument)
+{
+	TypeQuestion *question = argument;
+	Size length;
+	Oid type;
+	int32 typmod;
+
+	question->exists = parse_type_if_exists(text_from_python(question->name,
+															 &length),
+											&type, &typmod);
+}
+
+/* Whether there is a type of that name, as SQL writes it: a new reference. */
+PyObject *
+session_type_exists(PyObject *name)
+{
+	TypeQuestion question = {.name = name};
+
+	if (!session_require_transaction() || !error_guard(find_type, &question))
+		return NULL;
+	return PyBool_FromLong(question.exists);
+}
