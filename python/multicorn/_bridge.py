@@ -48,6 +48,9 @@ if TYPE_CHECKING:
             log_line_prefix, and the encoding of the database.
             """
 
+        def in_transaction(self) -> bool:
+            """Return whether a transaction runs that was not decided and has not failed."""
+
         def nest_level(self) -> int:
             """Return 1 in a transaction, 2 in its first savepoint, and so on."""
 

@@ -142,6 +142,13 @@ module_session(PyObject *self, PyObject *unused)
 	return require_backend() ? session_facts() : NULL;
 }
 
+/* in_transaction(): see session_in_transaction(). */
+static PyObject *
+module_in_transaction(PyObject *self, PyObject *unused)
+{
+	return require_backend() ? session_in_transaction() : NULL;
+}
+
 /* nest_level(): see session_nest_level(). */
 static PyObject *
 module_nest_level(PyObject *self, PyObject *unused)
@@ -187,6 +194,8 @@ static PyMethodDef methods[] =
 	  PyDoc_STR("transaction_status(system, number): what has become of one")},
 	 {"session", module_session, METH_NOARGS,
 	  PyDoc_STR("what the session is, as a dict of str")},
+	 {"in_transaction", module_in_transaction, METH_NOARGS,
+	  PyDoc_STR("whether a transaction runs that has not failed")},
 	 {"nest_level", module_nest_level, METH_NOARGS,
 	  PyDoc_STR("1 in a transaction, 2 in its first savepoint")},
 	 {"isolation_level", module_isolation_level, METH_NOARGS,

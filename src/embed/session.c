@@ -71,6 +71,13 @@ session_facts(void)
 	return Py_NewRef(facts);
 }
 
+/* Whether a transaction runs that was not decided and has not failed. */
+PyObject *
+session_in_transaction(void)
+{
+	return PyBool_FromLong(IsTransactionState() && !interrupt_in_cleanup());
+}
+
 /* 1 in a transaction, 2 in its first savepoint, and so on: a new reference. */
 PyObject *
 session_nest_level(void)

@@ -11,10 +11,12 @@
 
 #include "access/htup_details.h"
 #include "access/transam.h"
+#include "catalog/dependency.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "commands/extension.h"
 #include "convert/convert.h"
 #include "embed/call.h"
 #include "embed/error.h"
@@ -183,6 +185,18 @@ named_object(NamedKey key, PyObject *(*make_it)(NamedKey key))
 	return object;
 }
 
+/* The name of the extension that an object comes with; '' for none. Owned. */
+static PyObject *
+extension_of(Oid catalog, Oid oid)
+{
+	Oid extension = oid < FirstGenbkiObjectId
+		? InvalidOid
+		: getExtensionOfObject(catalog, oid);
+
+	return python_string(OidIsValid(extension) ? get_extension_name(extension)
+											   : "");
+}
+
 static PyObject *
 make_data_type(NamedKey key)
 {
@@ -191,6 +205,7 @@ make_data_type(NamedKey key)
 										   FORMAT_TYPE_TYPEMOD_GIVEN |
 											   FORMAT_TYPE_FORCE_QUALIFY);
 	bool is_catalog = strncmp(qualified, catalog, sizeof(catalog) - 1) == 0;
+	Oid element = get_element_type(key.oid);
 
 	return MAKE(CLASS_DATA_TYPE,
 				reference_own(PyLong_FromUnsignedLong(key.oid)),
@@ -198,7 +213,9 @@ make_data_type(NamedKey key)
 										 : qualified),
 				reference_own(PyLong_FromLong(key.typmod)),
 				TRUTH(key.oid < FirstGenbkiObjectId),
-				python_string(is_catalog ? qualified : ""));
+				python_string(is_catalog ? qualified : ""),
+				extension_of(TypeRelationId,
+							 OidIsValid(element) ? element : key.oid));
 }
 
 /* The DataType of a type. */
@@ -253,16 +270,18 @@ typedef struct Callee
 	PyObject *schema;
 	PyObject *is_builtin;
 	PyObject *is_immutable;
+	PyObject *extension;
 } Callee;
 
 /* A tuple of the members of a Callee. */
 static PyObject *
-make_callee(Oid oid, NameData *name, Oid schema, bool is_immutable)
+make_callee(Oid catalog, Oid oid, NameData *name, Oid schema, bool is_immutable)
 {
-	return reference_own(PyTuple_Pack(4, python_string(NameStr(*name)),
+	return reference_own(PyTuple_Pack(5, python_string(NameStr(*name)),
 									  python_string(get_namespace_name(schema)),
 									  TRUTH(oid < FirstGenbkiObjectId),
-									  TRUTH(is_immutable)));
+									  TRUTH(is_immutable),
+									  extension_of(catalog, oid)));
 }
 
 static PyObject *
@@ -275,7 +294,8 @@ make_operator(NamedKey key)
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for operator %u", key.oid);
 	form = (Form_pg_operator) GETSTRUCT(tuple);
-	callee = make_callee(key.oid, &form->oprname, form->oprnamespace,
+	callee = make_callee(OperatorRelationId, key.oid, &form->oprname,
+						 form->oprnamespace,
 						 func_volatile(form->oprcode) == PROVOLATILE_IMMUTABLE);
 	ReleaseSysCache(tuple);
 	return callee;
@@ -291,7 +311,8 @@ make_function(NamedKey key)
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for function %u", key.oid);
 	form = (Form_pg_proc) GETSTRUCT(tuple);
-	callee = make_callee(key.oid, &form->proname, form->pronamespace,
+	callee = make_callee(ProcedureRelationId, key.oid, &form->proname,
+						 form->pronamespace,
 						 form->provolatile == PROVOLATILE_IMMUTABLE);
 	ReleaseSysCache(tuple);
 	return callee;
@@ -301,7 +322,8 @@ static Callee
 callee_of(Builder *builder, PyObject *tuple)
 {
 	Callee callee = {PyTuple_GET_ITEM(tuple, 0), PyTuple_GET_ITEM(tuple, 1),
-					 PyTuple_GET_ITEM(tuple, 2), PyTuple_GET_ITEM(tuple, 3)};
+					 PyTuple_GET_ITEM(tuple, 2), PyTuple_GET_ITEM(tuple, 3),
+					 PyTuple_GET_ITEM(tuple, 4)};
 
 	builder->is_builtin = builder->is_builtin && callee.is_builtin == Py_True;
 	builder->is_immutable = builder->is_immutable &&
@@ -327,7 +349,7 @@ function_callee(Builder *builder, Oid oid)
 #define CALL_OF(node, input_collation, callee) \
 	TYPE_OF(node), COLLATION_OF(node), (callee).schema, \
 		collation_of(builder, input_collation), (callee).is_builtin, \
-		(callee).is_immutable
+		(callee).is_immutable, (callee).extension
 
 /* ---------- builders ---------- */
 
@@ -561,7 +583,10 @@ common_operator(Builder *builder, List *operators, Callee *common)
 			PyUnicode_Compare(callee.schema, common->schema) != 0)
 			return false;
 		if (callee.is_builtin == Py_False)
+		{
 			common->is_builtin = Py_False;
+			common->extension = callee.extension;
+		}
 		if (callee.is_immutable == Py_False)
 			common->is_immutable = Py_False;
 	}
@@ -616,6 +641,7 @@ build_cast(Builder *builder, Node *node, Node *argument, Oid function,
 		.schema = python_string("pg_catalog"),
 		.is_builtin = Py_True,
 		.is_immutable = TRUTH(is_immutable),
+		.extension = python_string(""),
 	};
 	Oid collation;
 
@@ -631,8 +657,9 @@ build_cast(Builder *builder, Node *node, Node *argument, Oid function,
 	object = MAKE(CLASS_CAST, TYPE_OF(node), collation_of(builder, collation),
 				  callee.schema,
 				  collation_of(builder, exprInputCollation(node)),
-				  callee.is_builtin, callee.is_immutable, object, callee.name,
-				  TRUTH(form == COERCE_IMPLICIT_CAST), TRUTH(is_relabel));
+				  callee.is_builtin, callee.is_immutable, callee.extension,
+				  object, callee.name, TRUTH(form == COERCE_IMPLICIT_CAST),
+				  TRUTH(is_relabel));
 	return collate(builder, object, node, collation);
 }
 

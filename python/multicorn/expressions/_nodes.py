@@ -23,6 +23,7 @@ class DataType(Record):
         typmod: the modifier as pg_attribute.atttypmod keeps it, -1 for none.
         is_builtin: whether it comes with PostgreSQL.
         qualified_name: the same with its schema, `pg_catalog.text`; '' if it is that anyway.
+        extension: the extension that it comes with; '' for none.
     """
 
     oid: int
@@ -30,6 +31,7 @@ class DataType(Record):
     typmod: int = -1
     is_builtin: bool = True
     qualified_name: str = ""
+    extension: str = ""
 
     @property
     def sql(self) -> str:
@@ -207,12 +209,14 @@ class Call(Expression, kw_only=True):
         calls_builtin: whether the operator or function comes with PostgreSQL.
         calls_immutable: whether its result depends on its arguments alone. If not it is stable:
             it also depends on settings of the session. Volatile ones are never offered.
+        extension: the extension that it comes with; '' for none.
     """
 
     schema: str = "pg_catalog"
     input_collation: Collation | None = None
     calls_builtin: bool = True
     calls_immutable: bool = True
+    extension: str = ""
 
 
 class ByOperator(Call):
