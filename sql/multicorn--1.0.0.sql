@@ -16,3 +16,14 @@ LANGUAGE C STRICT;
 CREATE FOREIGN DATA WRAPPER multicorn
 	HANDLER multicorn_handler
 	VALIDATOR multicorn_validator;
+
+-- A remote PostgreSQL. Its servers, mappings and tables take the options of postgres_fdw.
+CREATE FUNCTION multicorn_postgres_validator(text[], oid)
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT;
+
+CREATE FOREIGN DATA WRAPPER multicorn_postgres
+	HANDLER multicorn_handler
+	VALIDATOR multicorn_postgres_validator
+	OPTIONS (wrapper 'multicorn.postgresfdw.PostgresFdw');

@@ -34,10 +34,12 @@ PG_MODULE_MAGIC;
 
 PG_FUNCTION_INFO_V1(multicorn_handler);
 PG_FUNCTION_INFO_V1(multicorn_validator);
+PG_FUNCTION_INFO_V1(multicorn_postgres_validator);
 
 PGDLLEXPORT void _PG_init(void);
 PGDLLEXPORT Datum multicorn_handler(PG_FUNCTION_ARGS);
 PGDLLEXPORT Datum multicorn_validator(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum multicorn_postgres_validator(PG_FUNCTION_ARGS);
 
 /* multicorn_handler() returns fdw_handler: the callbacks of foreign tables. */
 Datum
@@ -84,6 +86,18 @@ multicorn_validator(PG_FUNCTION_ARGS)
 {
 	options_validate(untransformRelOptions(PG_GETARG_DATUM(0)),
 					 PG_GETARG_OID(1));
+	PG_RETURN_VOID();
+}
+
+/*
+ * multicorn_postgres_validator(text[], oid) returns void: the same for the
+ * options of a remote PostgreSQL, all of which are known.
+ */
+Datum
+multicorn_postgres_validator(PG_FUNCTION_ARGS)
+{
+	options_validate_postgres(untransformRelOptions(PG_GETARG_DATUM(0)),
+							  PG_GETARG_OID(1));
 	PG_RETURN_VOID();
 }
 

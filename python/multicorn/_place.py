@@ -6,6 +6,7 @@ from multicorn import Error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
 __all__ = ["ForeignServer", "ForeignTable", "enter", "leave", "server", "table", "was_asked"]
@@ -22,9 +23,23 @@ class ForeignServer:
         user_mapping_oid: the OID of the mapping that holds for the user, which may be that of
             PUBLIC; 0 if there is none.
         is_superuser: whether the user is a superuser.
+        options: the options of the server alone.
+        mapping_options: the options of the user mapping alone.
+        validator: the name of the validator that looks at options when they are set, that of the
+            foreign data wrapper; None if it has none.
     """
 
-    __slots__ = ("is_superuser", "name", "oid", "user", "user_mapping_oid", "user_oid")
+    __slots__ = (
+        "is_superuser",
+        "mapping_options",
+        "name",
+        "oid",
+        "options",
+        "user",
+        "user_mapping_oid",
+        "user_oid",
+        "validator",
+    )
 
     def __init__(
         self,
@@ -34,6 +49,9 @@ class ForeignServer:
         user_oid: int,
         user_mapping_oid: int,
         is_superuser: bool,
+        options: Mapping[str, str],
+        mapping_options: Mapping[str, str],
+        validator: str | None,
     ) -> None:
         self.name = name
         self.oid = oid
@@ -41,6 +59,9 @@ class ForeignServer:
         self.user_oid = user_oid
         self.user_mapping_oid = user_mapping_oid
         self.is_superuser = is_superuser
+        self.options = dict(options)
+        self.mapping_options = dict(mapping_options)
+        self.validator = validator
 
     def __repr__(self) -> str:
         return f"<ForeignServer {self.name!r} as {self.user!r}>"
@@ -54,15 +75,19 @@ class ForeignTable:
         name: its name.
         oid: its OID in pg_class.
         server: its server.
+        options: the options of the table alone.
     """
 
-    __slots__ = ("name", "oid", "schema", "server")
+    __slots__ = ("name", "oid", "options", "schema", "server")
 
-    def __init__(self, schema: str, name: str, oid: int, server: ForeignServer) -> None:
+    def __init__(
+        self, schema: str, name: str, oid: int, server: ForeignServer, options: Mapping[str, str]
+    ) -> None:
         self.schema = schema
         self.name = name
         self.oid = oid
         self.server = server
+        self.options = dict(options)
 
     def __repr__(self) -> str:
         return f"<ForeignTable {self.schema}.{self.name}>"
@@ -82,14 +107,16 @@ class _Place:
 _place: _Place | None = None
 
 
-def enter(schema: str | None, name: str | None, oid: int, *of_server: Any) -> _Place | None:
+def enter(
+    schema: str | None, name: str | None, oid: int, options: Mapping[str, str], *of_server: Any
+) -> _Place | None:
     """Begin to work for a table, or for a server alone; return what is to be left again."""
     global _place
     outer = _place
     server = ForeignServer(*of_server)
     table = None
     if schema is not None and name is not None:
-        table = ForeignTable(schema, name, oid, server)
+        table = ForeignTable(schema, name, oid, server, options)
     _place = _Place(table, server)
     return outer
 

@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from multicorn.postgresfdw._options import Place
+
 __all__ = [
     "close",
     "commands",
@@ -68,6 +70,7 @@ __all__ = [
     "start",
     "use_python_path",
     "use_virtualenv",
+    "validate_postgres",
 ]
 
 
@@ -178,6 +181,13 @@ def import_schema(place: tuple[Any, ...], cls: Any, *arguments: Any) -> list[tup
         return import_tables(cls, *arguments)
     finally:
         leave(outer)
+
+
+def validate_postgres(options: dict[str, str], catalog: Place, is_superuser: bool) -> None:
+    """Check options for a remote PostgreSQL: see `multicorn.postgresfdw._options`."""
+    from multicorn.postgresfdw._options import validate
+
+    validate(options, catalog, is_superuser=is_superuser)
 
 
 def dump_json(value: object) -> str:

@@ -72,7 +72,21 @@ class Table:
     ) -> None:
         cls: Any = get_class(wrapper) if isinstance(wrapper, str) else wrapper
         self.columns = _column_definitions(columns)
-        place = ("public", name, 0, "server", 0, "postgres", 10, 0, True)
+        place: tuple[Any, ...] = (
+            "public",
+            name,
+            0,
+            {},
+            "server",
+            0,
+            "postgres",
+            10,
+            0,
+            True,
+            {},
+            {},
+            None,
+        )
         self.wrapper: Any
         self.wrapper, _ = construct(place, cls, dict(options or {}), dict(self.columns))
         self._transaction: _Transaction | None = None

@@ -63,6 +63,8 @@ static const FunctionSlot slots[] = {
 	 &interpreter_functions.use_python_path},
 	{"multicorn._server", "use_virtualenv",
 	 &interpreter_functions.use_virtualenv},
+	{"multicorn._server", "validate_postgres",
+	 &interpreter_functions.validate_postgres},
 	{"multicorn", "ColumnDefinition", &interpreter_functions.ColumnDefinition},
 	{"multicorn", "Qual", &interpreter_functions.Qual},
 	{"multicorn", "SKIPPED", &interpreter_functions.SKIPPED},

@@ -30,6 +30,7 @@ typedef struct InterpreterFunctions
 	PyObject *show;
 	PyObject *use_python_path;
 	PyObject *use_virtualenv;
+	PyObject *validate_postgres;
 	/* classes and constants of multicorn */
 	PyObject *ColumnDefinition;
 	PyObject *Qual;

@@ -18,11 +18,13 @@
 #include "catalog/pg_foreign_table.h"
 #include "catalog/pg_user_mapping.h"
 #include "commands/defrem.h"
+#include "commands/extension.h"
 #include "embed/call.h"
 #include "embed/error.h"
 #include "embed/interpreter.h"
 #include "embed/text.h"
 #include "foreign/foreign.h"
+#include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -220,12 +222,18 @@ validate_column(List *options)
 
 /* The class that is being chosen must be one the user may choose. */
 static void
+require_choosable(const char *wrapper)
+{
+	require_class_path(wrapper);
+	require_permission(wrapper, GetUserId(), NULL);
+}
+
+static void
 validate_wrapper(const char *wrapper)
 {
 	if (wrapper == NULL)
 		return;
-	require_class_path(wrapper);
-	require_permission(wrapper, GetUserId(), NULL);
+	require_choosable(wrapper);
 	warn_unless_loadable(wrapper);
 }
 
@@ -253,6 +261,90 @@ options_validate(List *options, Oid catalog)
 			break;
 	}
 	validate_wrapper(option_value(options, "wrapper"));
+}
+
+/* Puts one option into the dict. */
+static void
+add_option(PyObject *dict, DefElem *option)
+{
+	if (PyDict_SetItem(dict, python_string(option->defname),
+					   python_string(defGetString(option))) != 0)
+		python_throw();
+}
+
+/* What Python calls the objects that have options. */
+static const struct
+{
+	Oid catalog;
+	const char *name;
+} postgres_places[] = {
+	{AttributeRelationId, "column"},
+	{ForeignServerRelationId, "server"},
+	{ForeignTableRelationId, "table"},
+	{UserMappingRelationId, "mapping"},
+};
+
+/* Has Python check the options of a remote PostgreSQL; throws what it raises. */
+static void
+validate_postgres_options(List *options, const char *place)
+{
+	PyObject *arguments[3];
+	ListCell *cell;
+
+	interpreter_start();
+	arguments[0] = reference_own(PyDict_New());
+	foreach (cell, options)
+		add_option(arguments[0], lfirst_node(DefElem, cell));
+	arguments[1] = python_string(place);
+	arguments[2] = superuser() ? Py_True : Py_False;
+	reference_own(python_call(interpreter_functions.validate_postgres,
+							  arguments, lengthof(arguments), NULL));
+}
+
+/*
+ * Says in WARNINGs which of the listed extensions are not installed here: their
+ * objects cannot be sent. Not an error: they may come later.
+ */
+static void
+warn_of_missing_extensions(const char *value)
+{
+	List *names;
+	ListCell *cell;
+
+	if (value == NULL || !SplitIdentifierString(pstrdup(value), ',', &names))
+		return;
+	foreach (cell, names)
+	{
+		const char *name = lfirst(cell);
+
+		if (!OidIsValid(get_extension_oid(name, true)))
+			ereport(WARNING, errcode(ERRCODE_UNDEFINED_OBJECT),
+					errmsg("extension \"%s\" is not installed", name));
+	}
+}
+
+/*
+ * Checks the options (DefElems) of an object in the given catalog that belong to
+ * a remote PostgreSQL. The class is fixed, by an option that only the FOREIGN
+ * DATA WRAPPER has; it is not loaded, so that what it needs may be installed
+ * later. Throws for what cannot be right.
+ */
+void
+options_validate_postgres(List *options, Oid catalog)
+{
+	if (catalog == ForeignDataWrapperRelationId)
+	{
+		const char *wrapper = option_value(options, "wrapper");
+
+		validate_fdw(options);
+		if (wrapper != NULL)
+			require_choosable(wrapper);
+		return;
+	}
+	for (int i = 0; i < (int) lengthof(postgres_places); i++)
+		if (postgres_places[i].catalog == catalog)
+			validate_postgres_options(options, postgres_places[i].name);
+	warn_of_missing_extensions(option_value(options, "extensions"));
 }
 
 /* ---------- what the class is given ---------- */
@@ -300,11 +392,8 @@ add_options(PyObject *dict, List *options)
 	{
 		DefElem *option = lfirst_node(DefElem, cell);
 
-		if (strcmp(option->defname, "wrapper") == 0)
-			continue;
-		if (PyDict_SetItem(dict, python_string(option->defname),
-						   python_string(defGetString(option))) != 0)
-			python_throw();
+		if (strcmp(option->defname, "wrapper") != 0)
+			add_option(dict, option);
 	}
 }
 
@@ -382,12 +471,14 @@ identify_column(Form_pg_attribute attribute, PyObject *description)
  * owned. relation is NULL where there is no table.
  */
 static PyObject *
-describe_place(Relation relation, ForeignServer *server, Oid user, Oid mapping)
+describe_place(Relation relation, List *table_options, ForeignServer *server,
+			   ForeignDataWrapper *fdw, Oid user, Mapping mapping)
 {
 	PyObject *schema = Py_None;
 	PyObject *table = Py_None;
 	PyObject *server_name = python_string(server->servername);
 	PyObject *user_name = python_string(GetUserNameFromId(user, false));
+	PyObject *validator = Py_None;
 	PyObject *place;
 
 	if (relation != NULL)
@@ -395,10 +486,15 @@ describe_place(Relation relation, ForeignServer *server, Oid user, Oid mapping)
 		schema = python_string(get_namespace_name(RelationGetNamespace(relation)));
 		table = python_string(RelationGetRelationName(relation));
 	}
-	place = Py_BuildValue("(OOIOIOIIO)", schema, table,
+	if (OidIsValid(fdw->fdwvalidator))
+		validator = python_string(get_func_name(fdw->fdwvalidator));
+	place = Py_BuildValue("(OOIOOIOIIOOOO)", schema, table,
 						  relation != NULL ? RelationGetRelid(relation) : 0,
-						  server_name, server->serverid, user_name, user,
-						  mapping, superuser_arg(user) ? Py_True : Py_False);
+						  options_to_python(table_options), server_name,
+						  server->serverid, user_name, user, mapping.oid,
+						  superuser_arg(user) ? Py_True : Py_False,
+						  options_to_python(server->options),
+						  options_to_python(mapping.options), validator);
 	return reference_own(place);
 }
 
@@ -579,7 +675,8 @@ options_read(Oid table_oid, Oid user, WrapperDefinition *definition)
 	add_options(definition->options, table->options);
 	add_mapping_options(definition->options, mapping.options,
 						definition->class, table, server);
-	definition->place = describe_place(relation, server, user, mapping.oid);
+	definition->place = describe_place(relation, table->options, server, fdw,
+									   user, mapping);
 	read_columns(relation, definition);
 	table_close(relation, NoLock);
 }
@@ -604,7 +701,8 @@ options_read_for_import(Oid server_oid, List *options,
 	add_options(definition->options, server->options);
 	add_mapping_options(definition->options, mapping.options,
 						definition->class, NULL, server);
-	definition->place = describe_place(NULL, server, GetUserId(), mapping.oid);
+	definition->place = describe_place(NULL, NIL, server, fdw, GetUserId(),
+									   mapping);
 }
 
 /* The dict of options (DefElems) without the class's path; owned. */

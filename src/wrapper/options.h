@@ -28,6 +28,7 @@ typedef struct WrapperDefinition
 } WrapperDefinition;
 
 extern void options_validate(List *options, Oid catalog);
+extern void options_validate_postgres(List *options, Oid catalog);
 extern void options_read(Oid table, Oid user, WrapperDefinition *definition);
 extern void options_read_for_import(Oid server_oid, List *options,
 									WrapperDefinition *definition);
