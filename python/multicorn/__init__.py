@@ -547,6 +547,40 @@ class ForeignDataWrapper:
         """
         raise NotImplementedError(f"{_class_name(self)} does not implement bulk_insert")
 
+    def insert_copy(self, data: bytes, count: int, columns: tuple[str, ...]) -> None:
+        """Write rows of COPY FROM as text; used if nobody looks at the rows after that.
+
+        Args:
+            data: complete lines of COPY's text format, in the database's encoding. See
+                https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS
+            count: how many lines.
+            columns: the names of the columns of each line.
+        """
+        raise NotImplementedError(f"{_class_name(self)} does not implement insert_copy")
+
+    def insert_arrays(
+        self,
+        arrays: list[bytes],
+        count: int,
+        columns: tuple[str, ...],
+        *args: Any,
+        **keywords: Any,
+    ) -> int | None:
+        """Write several rows as text; used in place of `bulk_insert` if nobody looks at the rows.
+
+        Args:
+            arrays: for each column the literal of an array of text with the values of all rows, in
+                the database's encoding. See
+                https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
+            count: how many rows.
+            columns: the names of the columns.
+            **keywords: as for `insert`.
+
+        Returns:
+            How many rows were written; None for all.
+        """
+        raise NotImplementedError(f"{_class_name(self)} does not implement insert_arrays")
+
     def update(
         self, rowid: Any, new_values: dict[str, Any], *args: Any, **keywords: Any
     ) -> Mapping[str, Any] | _Marker | None:

@@ -37,6 +37,8 @@ HOOKS = (
     "delete",
     "end_modify",
     "insert",
+    "insert_arrays",
+    "insert_copy",
     "truncate",
     "update",
 )

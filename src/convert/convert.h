@@ -97,6 +97,7 @@ extern Datum to_datum_by_text(ToDatum *self, PyObject *value);
 extern ToPython *to_python_create(Oid type, bool as_text);
 extern PyObject *to_python(ToPython *self, Datum datum, bool isnull);
 extern char *to_exact_text(ToPython *self, Datum datum);
+extern void set_for_text(const char *name, const char *value);
 
 /* datetime.c */
 extern ToDatumFunction datetime_to_datum(Oid type);

@@ -254,8 +254,11 @@ to_python(ToPython *self, Datum datum, bool isnull)
 	return result;
 }
 
-/* A setting that text forms depend on is given the value that is exact everywhere. */
-static void
+/*
+ * A setting that text forms depend on is given a value until the nest level of
+ * settings ends.
+ */
+void
 set_for_text(const char *name, const char *value)
 {
 	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,

@@ -15,6 +15,7 @@
 #include "embed/error.h"
 #include "embed/interpreter.h"
 #include "embed/text.h"
+#include "execute/bulk.h"
 #include "execute/fetch.h"
 #include "executor/executor.h"
 #include "optimizer/plancat.h"
@@ -41,6 +42,10 @@ typedef struct MulticornModify
 	Instance *instance;
 	ResultRelInfo *relation;
 	RowWriter *writer;
+	Bulk *copy;			  /* rows of COPY go this way, if not NULL */
+	Bulk *arrays;		  /* so do batches, made when one comes */
+	Bitmapset *written;	  /* attribute numbers */
+	Bitmapset *assigned;  /* attribute numbers, or NULL for all */
 	PyObject *keywords;	  /* the names of keyword arguments, or NULL */
 	AttrNumber rowid;	  /* junk column */
 	AttrNumber whole_row; /* junk column */
@@ -75,19 +80,6 @@ has_before_trigger(ResultRelInfo *relation, CmdType operation)
 	return triggers != NULL &&
 		(operation == CMD_INSERT ? triggers->trig_insert_before_row
 								 : triggers->trig_update_before_row);
-}
-
-/* Does somebody look at the row after it was written? Not known in Begin yet. */
-static bool
-is_result_wanted(ResultRelInfo *relation)
-{
-	TriggerDesc *triggers = relation->ri_TrigDesc;
-
-	return relation->ri_projectReturning != NULL ||
-		relation->ri_WithCheckOptions != NIL ||
-		(triggers != NULL &&
-		 (triggers->trig_insert_after_row || triggers->trig_update_after_row ||
-		  triggers->trig_insert_new_table || triggers->trig_update_new_table));
 }
 
 /* The attribute numbers that a statement assigns; NULL if all are sent. */
@@ -143,14 +135,30 @@ prepare(MulticornModify *modify, List *assigned, CmdType operation,
 		keyword = python_string("on_conflict_nothing");
 		modify->keywords = reference_own(PyTuple_Pack(1, keyword));
 	}
-	modify->writer = row_writer_create(tupdesc, written_columns(tupdesc),
+	modify->written = written_columns(tupdesc);
+	modify->assigned = assigned_columns(modify, assigned, operation);
+	modify->writer = row_writer_create(tupdesc, modify->written,
 									   modify->instance->text_columns,
 									   operation == CMD_INSERT
 										   ? modify->instance->remote_columns
 										   : NULL,
-									   assigned_columns(modify, assigned,
-														operation),
+									   modify->assigned,
 									   operation == CMD_UPDATE);
+}
+
+/* A way for rows as text, in the memory of the state. Reads catalogs. */
+static Bulk *
+create_bulk(MulticornModify *modify, TextForm form)
+{
+	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(modify));
+	TextWriter *writer =
+		text_writer_create(RelationGetDescr(modify->relation->ri_RelationDesc),
+						   form, modify->written,
+						   modify->instance->remote_columns, modify->assigned);
+	Bulk *bulk = bulk_create(modify->instance, writer, form, modify->keywords);
+
+	MemoryContextSwitchTo(old);
+	return bulk;
 }
 
 /* Finds the junk columns that identify the row. */
@@ -234,6 +242,11 @@ multicornBeginForeignInsert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
 	call_site_push(&modify->site, modify->instance->subject, NULL);
 	require_conflict_support(modify->instance, conflict);
 	prepare(modify, routed_columns(mtstate, rinfo), CMD_INSERT, conflict);
+	/* Only COPY has no plan. */
+	if (plan == NULL &&
+		instance_hook(modify->instance, HOOK_INSERT_COPY) != NULL &&
+		!bulk_copy_is_seen(rinfo))
+		modify->copy = create_bulk(modify, TEXT_COPY);
 	call_site_pop(&modify->site);
 }
 
@@ -246,6 +259,8 @@ multicornEndForeignModify(EState *estate, ResultRelInfo *rinfo)
 
 	if (modify == NULL || modify->owner.open == NULL)
 		return;
+	if (modify->copy != NULL)
+		bulk_copy_end(modify->copy);
 	old = MemoryContextSwitchTo(modify->row_context);
 	fetch_finish(modify->owner.open);
 	MemoryContextSwitchTo(old);
@@ -278,7 +293,7 @@ take_returned(MulticornModify *modify, PyObject *returned,
 	if (returned == interpreter_functions.SKIPPED)
 		return NULL;
 	require_mapping(returned, method);
-	if (is_result_wanted(modify->relation))
+	if (bulk_is_seen(modify->relation))
 		row_take_returned(modify->writer, returned, slot);
 	return slot;
 }
@@ -378,10 +393,17 @@ multicornExecForeignInsert(EState *estate, ResultRelInfo *rinfo,
 						   TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
 	MulticornModify *modify = rinfo->ri_FdwState;
-	MemoryContext old = begin_call(modify, "insert");
 	const char *method;
-	PyObject *returned = insert_row(modify, slot, &method);
+	PyObject *returned;
+	MemoryContext old;
 
+	if (modify->copy != NULL)
+	{
+		bulk_copy(modify->copy, slot);
+		return slot;
+	}
+	old = begin_call(modify, "insert");
+	returned = insert_row(modify, slot, &method);
 	slot = take_returned(modify, returned, slot, method);
 	end_call(modify, old);
 	return slot;
@@ -397,6 +419,21 @@ fitting_batch(Relation relation, double size)
 	return (int) Min(size, most);
 }
 
+/* Do batches go as arrays? Known when the write has begun. */
+static bool
+takes_arrays(MulticornModify *modify)
+{
+	return instance_hook(modify->instance, HOOK_INSERT_ARRAYS) != NULL &&
+		!bulk_is_seen(modify->relation);
+}
+
+static bool
+takes_batches(MulticornModify *modify)
+{
+	return instance_hook(modify->instance, HOOK_BULK_INSERT) != NULL ||
+		takes_arrays(modify);
+}
+
 /* How many rows go at once: modify_batch_size, where PostgreSQL can batch. */
 int
 multicornGetForeignModifyBatchSize(ResultRelInfo *rinfo)
@@ -406,9 +443,9 @@ multicornGetForeignModifyBatchSize(ResultRelInfo *rinfo)
 	double number;
 
 	/* EXPLAIN alone has no state. RETURNING and triggers need row by row. */
-	if (modify == NULL || rinfo->ri_projectReturning != NULL ||
-		has_before_trigger(rinfo, CMD_INSERT) ||
-		instance_hook(modify->instance, HOOK_BULK_INSERT) == NULL)
+	if (modify == NULL || modify->copy != NULL ||
+		rinfo->ri_projectReturning != NULL ||
+		has_before_trigger(rinfo, CMD_INSERT) || !takes_batches(modify))
 		return 1;
 	call_site_push(&modify->site, modify->instance->subject, NULL);
 	size = python_method(modify->instance->object, "modify_batch_size");
@@ -419,14 +456,10 @@ multicornGetForeignModifyBatchSize(ResultRelInfo *rinfo)
 	return fitting_batch(rinfo->ri_RelationDesc, Max(1, Min(number, INT_MAX)));
 }
 
-/* Writes rows at once; those that the wrapper has skipped are left out. */
-TupleTableSlot **
-multicornExecForeignBatchInsert(EState *estate, ResultRelInfo *rinfo,
-								TupleTableSlot **slots,
-								TupleTableSlot **plan_slots, int *count)
+/* Calls bulk_insert(); rows that the wrapper has skipped lose their slots. */
+static void
+insert_batch(MulticornModify *modify, TupleTableSlot **slots, int *count)
 {
-	MulticornModify *modify = rinfo->ri_FdwState;
-	MemoryContext old = begin_call(modify, "bulk_insert");
 	PyObject *rows = reference_own(PyList_New(*count));
 	PyObject *items;
 	int written = 0;
@@ -434,7 +467,9 @@ multicornExecForeignBatchInsert(EState *estate, ResultRelInfo *rinfo,
 	for (int i = 0; i < *count; i++)
 		PyList_SET_ITEM(rows, i, row_write(modify->writer, slots[i]));
 	items = insert_rows(modify, rows);
-	for (int i = 0; items != NULL && i < *count; i++)
+	if (items == NULL)
+		return;
+	for (int i = 0; i < *count; i++)
 	{
 		TupleTableSlot *slot = take_returned(modify, PyTuple_GET_ITEM(items, i),
 											 slots[i], "bulk_insert");
@@ -445,8 +480,27 @@ multicornExecForeignBatchInsert(EState *estate, ResultRelInfo *rinfo,
 		slots[i] = slots[written];
 		slots[written++] = slot;
 	}
-	if (items != NULL)
-		*count = written;
+	*count = written;
+}
+
+/* Writes rows at once; those that the wrapper has skipped are left out. */
+TupleTableSlot **
+multicornExecForeignBatchInsert(EState *estate, ResultRelInfo *rinfo,
+								TupleTableSlot **slots,
+								TupleTableSlot **plan_slots, int *count)
+{
+	MulticornModify *modify = rinfo->ri_FdwState;
+	MemoryContext old;
+
+	if (takes_arrays(modify))
+	{
+		if (modify->arrays == NULL)
+			modify->arrays = create_bulk(modify, TEXT_ARRAYS);
+		*count = bulk_insert(modify->arrays, slots, *count);
+		return slots;
+	}
+	old = begin_call(modify, "bulk_insert");
+	insert_batch(modify, slots, count);
 	end_call(modify, old);
 	return slots;
 }

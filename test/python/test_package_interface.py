@@ -200,6 +200,8 @@ def test_methods_without_a_default_name_the_class() -> None:
         ("execute", ([], [])),
         ("insert", ({},)),
         ("bulk_insert", ([],)),
+        ("insert_copy", (b"", 0, ())),
+        ("insert_arrays", ([], 0, ())),
         ("update", (1, {})),
         ("delete", (1,)),
         ("truncate", (False, False)),
