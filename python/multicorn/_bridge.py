@@ -63,6 +63,9 @@ if TYPE_CHECKING:
         def transaction_status(self, system: int, number: int) -> str | None:
             """Return what pg_xact_status() says about a transaction."""
 
+        def use_libpq(self, library: str, result_rows: type) -> None:
+            """Read results by the libpq in a library that is loaded; ImportError if it has none."""
+
 
 def bridge() -> Bridge | None:
     """Return the built-in module, or None outside a server."""

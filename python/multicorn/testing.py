@@ -14,6 +14,7 @@ when. It does not convert values: they are what the wrapper sends.
 from __future__ import annotations
 
 import re
+import sys
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -250,7 +251,8 @@ class Table:
             for row in iterator:
                 if row is None:
                     return
-                yield self._row(row, columns)
+                for one in row if _is_result(row) else (row,):
+                    yield self._row(one, columns)
         finally:
             try:
                 if isinstance(iterator, Generator):
@@ -678,6 +680,12 @@ def _carried(**keywords: Any) -> dict[str, Any]:
         for name, value in keywords.items()
         if value is not None and value is not False and value != []
     }
+
+
+def _is_result(row: object) -> bool:
+    """Return whether this is `multicorn.libpq.ResultRows`, which only a user of it has imported."""
+    module = sys.modules.get("multicorn.libpq")
+    return module is not None and isinstance(row, module.ResultRows)
 
 
 def _type(value: object) -> str:

@@ -5,7 +5,8 @@
  * A converter is a struct with a function pointer. to_datum.c chooses those
  * towards PostgreSQL and to_python.c those towards Python; datetime.c and
  * container.c hold the families that need room; row.c turns a whole Python
- * row into the values of a tuple slot.
+ * row into the values of a tuple slot. result_rows.c does that with rows of a
+ * libpq result, and field.c with their values.
  */
 #ifndef MULTICORN_CONVERT_H
 #define MULTICORN_CONVERT_H
@@ -92,6 +93,8 @@ extern ToDatum *to_datum_create(Oid type, int32 typmod, bool as_text,
 								ConversionSubject *subject);
 extern Datum to_datum_null(ToDatum *self);
 extern Datum to_datum_by_text(ToDatum *self, PyObject *value);
+extern Datum to_datum_from_text(ToDatum *self, const char *text, Size length);
+extern Datum to_datum_checked(ToDatum *self, Datum datum);
 
 /* to_python.c */
 extern ToPython *to_python_create(Oid type, bool as_text);
@@ -111,7 +114,34 @@ extern bool is_mapping(PyObject *value);
 extern PyObject *mapping_get(PyObject *mapping, PyObject *key);
 
 /* row.c */
-typedef struct RowReader RowReader;
+
+/* One needed column. */
+typedef struct ColumnReader
+{
+	ToDatum *converter;
+	int attribute;		 /* index in the slot */
+	int item;			 /* index in a row that is a sequence */
+	PyObject *name;		 /* interned key in a row that is a mapping */
+	Py_ssize_t position; /* where the last dict had the name */
+	int searches;		 /* how often that was not so */
+	const char *column;
+} ColumnReader;
+
+struct ResultReader;
+
+typedef struct RowReader
+{
+	ConversionSubject subject; /* names a column while it is converted */
+	int width;				   /* columns of the table, without dropped ones */
+	int count;				   /* needed columns */
+	ColumnReader *columns;
+	Reference *row;		  /* the row being converted */
+	Reference *item;	  /* and the item of it, if it is not borrowed */
+	Reference *type;	  /* what rows that are no dict were last ... */
+	bool type_is_mapping; /* ... and what that means */
+	struct ResultReader *results; /* made when rows come from libpq */
+	MemoryContext context;
+} RowReader;
 
 extern RowReader *
 row_reader_create(TupleDesc tupdesc, Bitmapset *needed, Bitmapset *as_text);
@@ -126,6 +156,28 @@ row_writer_create(TupleDesc tupdesc, Bitmapset *written, Bitmapset *as_text,
 extern PyObject *row_write(RowWriter *writer, TupleTableSlot *slot);
 extern void
 row_take_returned(RowWriter *writer, PyObject *returned, TupleTableSlot *slot);
+
+/*
+ * A varlena of these bytes, new in CurrentMemoryContext or in the converter's
+ * buffer. Throws if they are too many.
+ */
+static inline Datum
+make_varlena(ToDatum *self, const char *bytes, Size length)
+{
+	struct varlena *result;
+
+	if (unlikely(length > MaxAllocSize - VARHDRSZ))
+		ereport(ERROR, errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				errmsg("value of %zu bytes is too long for PostgreSQL, which holds up to 1 GB",
+					   length));
+	if (self->buffer != NULL && length <= CONVERTER_BUFFER_SIZE - VARHDRSZ)
+		result = (struct varlena *) self->buffer;
+	else
+		result = palloc(length + VARHDRSZ);
+	SET_VARSIZE(result, length + VARHDRSZ);
+	memcpy(VARDATA(result), bytes, length);
+	return PointerGetDatum(result);
+}
 
 /*
  * Converts one value for a column; None is NULL. A converter with constraints

@@ -16,30 +16,6 @@
 /* How often a column is looked for in dicts of yet another order of keys. */
 #define MAX_SEARCHES 16
 
-/* One needed column. */
-typedef struct ColumnReader
-{
-	ToDatum *converter;
-	int attribute;		 /* index in the slot */
-	int item;			 /* index in a row that is a sequence */
-	PyObject *name;		 /* interned key in a row that is a mapping */
-	Py_ssize_t position; /* where the last dict had the name */
-	int searches;		 /* how often that was not so */
-	const char *column;
-} ColumnReader;
-
-struct RowReader
-{
-	ConversionSubject subject; /* names a column while it is converted */
-	int width;				   /* columns of the table, without dropped ones */
-	int count;				   /* needed columns */
-	ColumnReader *columns;
-	Reference *row;		  /* the row being converted */
-	Reference *item;	  /* and the item of it, if it is not borrowed */
-	Reference *type;	  /* what rows that are no dict were last ... */
-	bool type_is_mapping; /* ... and what that means */
-};
-
 /* Fills a ColumnReader for an attribute. */
 static void
 prepare_column(RowReader *reader, Form_pg_attribute attribute, int item,
@@ -68,6 +44,7 @@ row_reader_create(TupleDesc tupdesc, Bitmapset *needed, Bitmapset *as_text)
 {
 	RowReader *reader = palloc0(sizeof(RowReader));
 
+	reader->context = CurrentMemoryContext;
 	reader->columns = palloc0(tupdesc->natts * sizeof(ColumnReader));
 	reader->row = reference_create(NULL);
 	reader->item = reference_create(NULL);

@@ -144,25 +144,6 @@ characters_to_datum(ToDatum *self, PyObject *value)
 	return input_text(self, readable_characters_of(value, &length));
 }
 
-/* A varlena of these bytes, new or in the converter's buffer. */
-static inline Datum
-make_varlena(ToDatum *self, const char *bytes, Size length)
-{
-	struct varlena *result;
-
-	if (unlikely(length > MaxAllocSize - VARHDRSZ))
-		ereport(ERROR, errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				errmsg("value of %zu bytes is too long for PostgreSQL, which holds up to 1 GB",
-					   length));
-	if (self->buffer != NULL && length <= CONVERTER_BUFFER_SIZE - VARHDRSZ)
-		result = (struct varlena *) self->buffer;
-	else
-		result = palloc(length + VARHDRSZ);
-	SET_VARSIZE(result, length + VARHDRSZ);
-	memcpy(VARDATA(result), bytes, length);
-	return PointerGetDatum(result);
-}
-
 /* text, and varchar when the value is short enough not to need a look. */
 static Datum
 text_to_datum(ToDatum *self, PyObject *value)
@@ -240,6 +221,24 @@ json_to_datum(ToDatum *self, PyObject *value)
 		value = reference_own(python_call(interpreter_functions.dump_json,
 										  &value, 1, NULL));
 	return to_datum_by_text(self, value);
+}
+
+/*
+ * The datum of a value's text form, in the database's encoding and with a zero
+ * byte behind it: what the type's input function makes of it, except that a
+ * name or "char" is not cut in silence. Constraints of a domain are left to
+ * to_datum_checked().
+ */
+Datum
+to_datum_from_text(ToDatum *self, const char *text, Size length)
+{
+	if (unlikely((self->type == NAMEOID && length >= NAMEDATALEN) ||
+				 (self->type == CHAROID && length > 1 &&
+				  !is_octal_escape(text))))
+		ereport(ERROR, errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
+				errmsg("value of %zu bytes is too long for type %s", length,
+					   format_type_be(self->type)));
+	return input_text(self, text);
 }
 
 /* ---------- numbers ---------- */
@@ -512,15 +511,20 @@ text_form_to_datum(Oid type)
 											  : to_datum_by_text;
 }
 
+/* A datum for a domain: throws if it is not what the domain demands. */
+Datum
+to_datum_checked(ToDatum *self, Datum datum)
+{
+	domain_check(datum, false, self->domain, &self->domain_cache,
+				 self->context);
+	return datum;
+}
+
 /* Converts to the base type, then checks what the domain demands. */
 static Datum
 domain_to_datum(ToDatum *self, PyObject *value)
 {
-	Datum datum = self->convert_base(self, value);
-
-	domain_check(datum, false, self->domain, &self->domain_cache,
-				 self->context);
-	return datum;
+	return to_datum_checked(self, self->convert_base(self, value));
 }
 
 /* NULL for a domain: throws if the domain forbids it. */

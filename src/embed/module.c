@@ -11,6 +11,7 @@
 #include "embed/call.h"
 #include "embed/error.h"
 #include "embed/interrupt.h"
+#include "embed/libpq.h"
 #include "embed/session.h"
 #include "embed/text.h"
 #include "embed/transaction_id.h"
@@ -175,6 +176,13 @@ module_type_exists(PyObject *self, PyObject *name)
 	return require_backend() ? session_type_exists(name) : NULL;
 }
 
+/* use_libpq(library, ResultRows): see libpq_use(). */
+static PyObject *
+module_use_libpq(PyObject *self, PyObject *args)
+{
+	return libpq_use(args);
+}
+
 static PyMethodDef methods[] =
 	{{"log", module_log, METH_VARARGS,
 	  PyDoc_STR("log(elevel, message, detail, hint): emit a PostgreSQL message")},
@@ -202,6 +210,8 @@ static PyMethodDef methods[] =
 	  PyDoc_STR("the isolation level of the transaction")},
 	 {"type_exists", module_type_exists, METH_O,
 	  PyDoc_STR("type_exists(name): whether there is a type of that name")},
+	 {"use_libpq", module_use_libpq, METH_VARARGS,
+	  PyDoc_STR("use_libpq(library, ResultRows): read results by it")},
 	 {NULL, NULL, 0, NULL}};
 
 static PyModuleDef definition = {

@@ -59,13 +59,13 @@ begin_reading(Relation relation, Bitmapset *columns)
 	return scan;
 }
 
-/* The next row, a new reference; NULL at the end. */
-static PyObject *
-read_next(TableScan *scan)
+/* Takes the next row, as fetch_next() does; false at the end. */
+static bool
+read_next(TableScan *scan, PyObject **row)
 {
 	CHECK_FOR_INTERRUPTS();
-	return scan->owner.open->iterator != NULL ? fetch_next(scan->owner.open)
-											  : NULL;
+	return scan->owner.open->iterator != NULL &&
+		fetch_next(scan->owner.open, row);
 }
 
 static void
@@ -86,7 +86,7 @@ count_rows(Relation relation)
 	double count = 0;
 	PyObject *row;
 
-	while ((row = read_next(scan)) != NULL)
+	while (read_next(scan, &row))
 	{
 		reference_release_later(row);
 		count++;
@@ -229,7 +229,7 @@ read_sample(Relation relation, Sample *sample)
 	PyObject *row;
 
 	memset(slot->tts_isnull, true, tupdesc->natts * sizeof(bool));
-	while ((row = read_next(scan)) != NULL)
+	while (read_next(scan, &row))
 	{
 		int place = sample_place(sample);
 		MemoryContext old;
@@ -242,7 +242,7 @@ read_sample(Relation relation, Sample *sample)
 		MemoryContextReset(row_context);
 		old = MemoryContextSwitchTo(row_context);
 		ExecClearTuple(slot);
-		row_read(reader, row, slot);
+		fetch_read(scan->owner.open, reader, row, slot);
 		MemoryContextSwitchTo(old);
 		sample->rows[place] = ExecCopySlotHeapTuple(slot);
 	}

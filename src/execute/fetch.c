@@ -38,7 +38,8 @@ hold_interrupts(OpenScan *open, bool hold)
 
 /*
  * The call that closes the iterator, if it is a generator: a new reference to
- * its bound method close, or NULL. The iterator is let go of.
+ * its bound method close, or NULL. The iterator and what came from it are let go
+ * of.
  */
 static PyObject *
 take_generator_close(OpenScan *open)
@@ -46,6 +47,7 @@ take_generator_close(OpenScan *open)
 	PyObject *iterator = open->iterator;
 	PyObject *close = NULL;
 
+	result_rows_close(&open->results);
 	open->iterator = NULL;
 	if (iterator != NULL && PyGen_Check(iterator))
 	{
@@ -297,6 +299,14 @@ take_iterator(OpenScan *open, Reference *returned)
 
 	if (result == Py_None)
 		return;
+	if (is_result_rows(result))
+	{
+		result = PyTuple_Pack(1, result);
+		if (result == NULL)
+			python_throw();
+		Py_DECREF(returned->object);
+		returned->object = result;
+	}
 	python_enter();
 	iterator = PyObject_GetIter(result);
 	python_leave();
@@ -337,12 +347,34 @@ fetch_end_modify_due(OpenScan *open)
 	open->end_modify_due = true;
 }
 
-/* What is left to settle after a fetch; the row is not lost if that throws. */
+/* What is left to settle after a fetch; the item is not lost if that throws. */
 void
-fetch_settle(PyObject *row)
+fetch_settle(PyObject *item)
 {
-	Reference *held = reference_create(row);
+	Reference *held = reference_create(item);
 
 	boundary_settle();
 	held->object = NULL;
+}
+
+/*
+ * The rest of fetch_next() when the item in row is a ResultRows: goes to its
+ * first row, over those without one.
+ */
+bool
+fetch_results(OpenScan *open, PyObject **row)
+{
+	PyObject *item = *row;
+
+	while (item != NULL && is_result_rows(item))
+	{
+		*row = NULL;
+		result_rows_open(&open->results, item);
+		if (result_rows_next(&open->results))
+			return true;
+		CHECK_FOR_INTERRUPTS();
+		item = fetch_item(open);
+	}
+	*row = item;
+	return item != NULL;
 }

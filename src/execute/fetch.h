@@ -6,6 +6,7 @@
 #define MULTICORN_FETCH_H
 
 #include "embed/cpython.h"
+#include "convert/result_rows.h"
 #include "embed/call.h"
 #include "embed/error.h"
 #include "lib/ilist.h"
@@ -19,6 +20,7 @@ typedef struct OpenScan
 	Instance *instance;				 /* pinned, or NULL */
 	PyObject *iterator;	 /* NULL before execute() and at the end of the rows */
 	iternextfunc next;	 /* of the iterator */
+	ResultRows results;	 /* an item of it that stands for rows, or none */
 	bool end_scan_due;	 /* execute() was called, end_scan() was not */
 	bool end_modify_due; /* a write has begun, end_modify() was not called */
 	bool holds_interrupts;
@@ -38,33 +40,62 @@ extern void fetch_prepare(OpenScan *open, Oid table, Oid user);
 extern void fetch_execute(OpenScan *open, PyObject *const *arguments,
 						  size_t count, PyObject *keywords);
 extern void fetch_end_modify_due(OpenScan *open);
-extern void fetch_settle(PyObject *row);
+extern void fetch_settle(PyObject *item);
+extern bool fetch_results(OpenScan *open, PyObject **row);
 extern void fetch_finish(OpenScan *open);
 extern void fetch_close(OpenScan *open);
 
 /*
- * The next row, a new reference; NULL at the end. There must be an iterator.
- * Throws what Python raises.
+ * The next item of the iterator, a new reference; NULL at the end. Throws what
+ * Python raises.
  */
 static inline PyObject *
-fetch_next(OpenScan *open)
+fetch_item(OpenScan *open)
 {
-	PyObject *row;
+	PyObject *item;
 
 	python_enter();
-	row = open->next(open->iterator);
+	item = open->next(open->iterator);
 	python_leave();
-	if (unlikely(row == NULL) && PyErr_Occurred())
+	if (unlikely(item == NULL) && PyErr_Occurred())
 	{
 		if (!PyErr_ExceptionMatches(PyExc_StopIteration))
 			python_throw();
 		PyErr_Clear();
 	}
 	if (unlikely(boundary_pending))
-		fetch_settle(row);
-	if (unlikely(row == Py_None))
-		Py_CLEAR(row);
-	return row;
+		fetch_settle(item);
+	if (unlikely(item == Py_None))
+		Py_CLEAR(item);
+	return item;
+}
+
+/*
+ * Takes the next row, for fetch_read(); false at the end. It is a new reference,
+ * or NULL for the current row of the results. There must be an iterator. Throws
+ * what Python raises.
+ */
+static inline bool
+fetch_next(OpenScan *open, PyObject **row)
+{
+	*row = NULL;
+	if (open->results.holder != NULL && result_rows_next(&open->results))
+		return true;
+	*row = fetch_item(open);
+	if (unlikely(*row == NULL))
+		return false;
+	return likely(!is_result_rows(*row)) || fetch_results(open, row);
+}
+
+/* Stores the row that was taken last in the slot: see row_read(). Takes its reference. */
+static inline void
+fetch_read(OpenScan *open, RowReader *reader, PyObject *row,
+		   TupleTableSlot *slot)
+{
+	if (row != NULL)
+		row_read(reader, row, slot);
+	else
+		result_row_read(reader, &open->results, slot);
 }
 
 #endif /* MULTICORN_FETCH_H */

@@ -67,7 +67,7 @@ choose_columns(ForeignScanState *node, MulticornScan *scan, PlanMember member)
 	scan->reader = row_reader_create(tupdesc, needed,
 									 scan->owner.open->instance->text_columns);
 	scan->columns = column_names(tupdesc, needed);
-	/* What is not needed stays NULL: row_read() does not touch it. */
+	/* What is not needed stays NULL: fetch_read() does not touch it. */
 	memset(slot->tts_isnull, true, tupdesc->natts * sizeof(bool));
 	memset(slot->tts_values, 0, tupdesc->natts * sizeof(Datum));
 }
@@ -192,14 +192,15 @@ fetch_row_timed(MulticornScan *scan, TupleTableSlot *slot)
 	instr_time middle;
 	instr_time end;
 	PyObject *row;
+	bool found;
 
 	INSTR_TIME_SET_CURRENT(start);
-	row = fetch_next(scan->owner.open);
+	found = fetch_next(scan->owner.open, &row);
 	INSTR_TIME_SET_CURRENT(middle);
 	INSTR_TIME_ACCUM_DIFF(scan->counters.python, middle, start);
-	if (row == NULL)
+	if (!found)
 		return false;
-	row_read(scan->reader, row, slot);
+	fetch_read(scan->owner.open, scan->reader, row, slot);
 	INSTR_TIME_SET_CURRENT(end);
 	INSTR_TIME_ACCUM_DIFF(scan->counters.converting, end, middle);
 	return true;
@@ -210,19 +211,16 @@ static inline bool
 fetch_row(MulticornScan *scan, TupleTableSlot *slot)
 {
 	PyObject *row;
-	bool found = false;
+	bool found;
 
 	call_site_push_again(&scan->site);
 	if (unlikely(scan->counters.timed))
 		found = fetch_row_timed(scan, slot);
 	else
 	{
-		row = fetch_next(scan->owner.open);
-		if (likely(row != NULL))
-		{
-			row_read(scan->reader, row, slot);
-			found = true;
-		}
+		found = fetch_next(scan->owner.open, &row);
+		if (likely(found))
+			fetch_read(scan->owner.open, scan->reader, row, slot);
 	}
 	call_site_pop(&scan->site);
 	scan->counters.rows += found ? 1 : 0;
