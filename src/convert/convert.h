@@ -134,7 +134,8 @@ typedef struct RowReader
 	ConversionSubject subject; /* names a column while it is converted */
 	int width;				   /* columns of the table, without dropped ones */
 	int count;				   /* needed columns */
-	ColumnReader *columns;
+	ColumnReader *columns;	   /* and, behind them, ctid, if that is needed */
+	bool has_ctid;
 	Reference *row;		  /* the row being converted */
 	Reference *item;	  /* and the item of it, if it is not borrowed */
 	Reference *type;	  /* what rows that are no dict were last ... */
@@ -142,6 +143,9 @@ typedef struct RowReader
 	struct ResultReader *results; /* made when rows come from libpq */
 	MemoryContext context;
 } RowReader;
+
+/* Stands for ctid among the attribute numbers of needed columns. */
+#define NEEDED_CTID 0
 
 extern RowReader *
 row_reader_create(TupleDesc tupdesc, Bitmapset *needed, Bitmapset *as_text);

@@ -91,6 +91,13 @@ result_rows_close(ResultRows *rows)
 
 /* ---------- its fields ---------- */
 
+/* How many columns have a field: the needed ones, and ctid if that is needed. */
+static inline int
+column_count(const RowReader *reader)
+{
+	return reader->count + (reader->has_ctid ? 1 : 0);
+}
+
 /* What a reader needs for rows from libpq, in its memory. */
 static ResultReader *
 result_reader_create(RowReader *reader)
@@ -99,8 +106,8 @@ result_reader_create(RowReader *reader)
 	ResultReader *self = palloc0(sizeof(ResultReader));
 
 	self->names = reference_create(NULL);
-	self->fields = palloc0(reader->count * sizeof(FieldReader));
-	for (int i = 0; i < reader->count; i++)
+	self->fields = palloc0((reader->count + 1) * sizeof(FieldReader));
+	for (int i = 0; i < column_count(reader); i++)
 	{
 		self->fields[i].column = reader->columns[i].converter;
 		self->fields[i].number = -1;
@@ -134,7 +141,7 @@ match_names(RowReader *reader, PyObject *names)
 	ResultReader *self = reader->results;
 	PyObject *old = self->names->object;
 
-	for (int i = 0; i < reader->count; i++)
+	for (int i = 0; i < column_count(reader); i++)
 		self->fields[i].number = find_field(names, reader->columns[i].name);
 	self->names->object = Py_NewRef(names);
 	Py_XDECREF(old);
@@ -146,7 +153,7 @@ take_types(RowReader *reader, const PGresult *data)
 {
 	bool changed = false;
 
-	for (int i = 0; i < reader->count; i++)
+	for (int i = 0; i < column_count(reader); i++)
 	{
 		FieldReader *field = &reader->results->fields[i];
 		Oid type;
@@ -172,7 +179,7 @@ prepare_fields(RowReader *reader)
 	MemoryContext old = MemoryContextSwitchTo(self->context);
 
 	MemoryContextReset(self->context);
-	for (int i = 0; i < reader->count; i++)
+	for (int i = 0; i < column_count(reader); i++)
 	{
 		reader->subject.column = reader->columns[i].column;
 		if (self->fields[i].number >= 0)
@@ -222,6 +229,20 @@ read_field(FieldReader *field, const ResultRows *rows, bool *isnull)
 	return datum;
 }
 
+/* Takes over the ctid of the current row. */
+static void
+read_ctid(RowReader *reader, const ResultRows *rows, TupleTableSlot *slot)
+{
+	FieldReader *field = &reader->results->fields[reader->count];
+	bool isnull;
+	Datum datum = read_field(field, rows, &isnull);
+
+	if (isnull)
+		ereport(ERROR, errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+				errmsg("row has no \"ctid\", which identifies it"));
+	slot->tts_tid = *(ItemPointer) DatumGetPointer(datum);
+}
+
 /*
  * Stores the current row in the slot, as row_read() does with one of Python's.
  * Throws for fields that a column cannot be read from and for values that it
@@ -246,6 +267,8 @@ result_row_read(RowReader *reader, ResultRows *rows, TupleTableSlot *slot)
 			read_field(&reader->results->fields[i], rows,
 					   &slot->tts_isnull[column->attribute]);
 	}
+	if (unlikely(reader->has_ctid))
+		read_ctid(reader, rows, slot);
 	reader->subject.column = NULL;
 	error_context_stack = callback->previous;
 	ExecStoreVirtualTuple(slot);

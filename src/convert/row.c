@@ -8,6 +8,8 @@
  */
 #include "convert/convert.h"
 
+#include "access/sysattr.h"
+#include "catalog/heap.h"
 #include "embed/call.h"
 #include "embed/error.h"
 #include "embed/text.h"
@@ -18,11 +20,9 @@
 
 /* Fills a ColumnReader for an attribute. */
 static void
-prepare_column(RowReader *reader, Form_pg_attribute attribute, int item,
-			   bool as_text)
+prepare_column(RowReader *reader, ColumnReader *column,
+			   const FormData_pg_attribute *attribute, int item, bool as_text)
 {
-	ColumnReader *column = &reader->columns[reader->count++];
-
 	column->name = python_name(NameStr(attribute->attname));
 	column->attribute = attribute->attnum - 1;
 	column->item = item;
@@ -36,8 +36,9 @@ prepare_column(RowReader *reader, Form_pg_attribute attribute, int item,
 
 /*
  * A reader of rows for the columns in needed (attribute numbers); those in
- * as_text are exchanged in PostgreSQL's text form. Belongs to
- * CurrentMemoryContext. Reads catalogs; may throw.
+ * as_text are exchanged in PostgreSQL's text form. NEEDED_CTID among the needed
+ * has rows say where they are. Belongs to CurrentMemoryContext. Reads catalogs;
+ * may throw.
  */
 RowReader *
 row_reader_create(TupleDesc tupdesc, Bitmapset *needed, Bitmapset *as_text)
@@ -45,7 +46,7 @@ row_reader_create(TupleDesc tupdesc, Bitmapset *needed, Bitmapset *as_text)
 	RowReader *reader = palloc0(sizeof(RowReader));
 
 	reader->context = CurrentMemoryContext;
-	reader->columns = palloc0(tupdesc->natts * sizeof(ColumnReader));
+	reader->columns = palloc0((tupdesc->natts + 1) * sizeof(ColumnReader));
 	reader->row = reference_create(NULL);
 	reader->item = reference_create(NULL);
 	reader->type = reference_create(NULL);
@@ -58,10 +59,16 @@ row_reader_create(TupleDesc tupdesc, Bitmapset *needed, Bitmapset *as_text)
 		if (attribute->attisdropped)
 			continue;
 		if (bms_is_member(attribute->attnum, needed))
-			prepare_column(reader, attribute, reader->width,
+			prepare_column(reader, &reader->columns[reader->count++],
+						   attribute, reader->width,
 						   bms_is_member(attribute->attnum, as_text));
 		reader->width++;
 	}
+	reader->has_ctid = bms_is_member(NEEDED_CTID, needed);
+	if (reader->has_ctid)
+		prepare_column(reader, &reader->columns[reader->count],
+					   SystemAttributeDefinition(SelfItemPointerAttributeNumber),
+					   0, false);
 	reader->subject.column = NULL;
 	return reader;
 }
@@ -286,6 +293,30 @@ read_row_redacted(RowReader *reader, PyObject *row, Datum *values, bool *nulls)
 	PG_END_TRY();
 }
 
+/* Takes over the ctid that a row says it has: only mappings can. */
+static void
+read_ctid(RowReader *reader, PyObject *row, TupleTableSlot *slot)
+{
+	ColumnReader *column = &reader->columns[reader->count];
+	PyObject *ctid = is_mapping(row) ? mapping_get(row, column->name) : NULL;
+	bool isnull;
+	Datum datum;
+
+	if (ctid == NULL)
+		ereport(ERROR, errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+				errmsg("row has no \"ctid\", which identifies it"),
+				errhint("It is a key of rows that are mappings."));
+	reference_own(ctid);
+	reader->subject.column = column->column;
+	reader->subject.value = ctid;
+	datum = to_datum(column->converter, ctid, &isnull);
+	if (isnull)
+		ItemPointerSetInvalid(&slot->tts_tid);
+	else
+		slot->tts_tid = *(ItemPointer) DatumGetPointer(datum);
+	reader->subject.column = NULL;
+}
+
 /*
  * Stores a row in the slot, a virtual tuple whose values live in
  * CurrentMemoryContext. Takes the reference to the row. The slot's values of
@@ -309,6 +340,8 @@ row_read(RowReader *reader, PyObject *row, TupleTableSlot *slot)
 	else
 		read_row(reader, row, values, nulls);
 
+	if (unlikely(reader->has_ctid))
+		read_ctid(reader, row, slot);
 	error_context_stack = callback->previous;
 	Py_CLEAR(reader->row->object);
 	ExecStoreVirtualTuple(slot);

@@ -42,10 +42,14 @@ typedef struct MulticornModify
 	Instance *instance;
 	ResultRelInfo *relation;
 	RowWriter *writer;
-	Bulk *copy;			  /* rows of COPY go this way, if not NULL */
-	Bulk *arrays;		  /* so do batches, made when one comes */
-	Bitmapset *written;	  /* attribute numbers */
-	Bitmapset *assigned;  /* attribute numbers, or NULL for all */
+	Bulk *copy;			 /* rows of COPY go this way, if not NULL */
+	Bulk *arrays;		 /* so do batches, made when one comes */
+	Bitmapset *written;	 /* attribute numbers */
+	Bitmapset *assigned; /* attribute numbers, or NULL for all */
+	Bitmapset *as_text;	 /* attribute numbers */
+	bool ignores_conflicts;
+	bool takes_returning; /* the wrapper wants to know if anyone looks */
+	bool knows_keywords;
 	PyObject *keywords;	  /* the names of keyword arguments, or NULL */
 	AttrNumber rowid;	  /* junk column */
 	AttrNumber whole_row; /* junk column */
@@ -55,20 +59,40 @@ typedef struct MulticornModify
 
 /* ---------- beginning and end ---------- */
 
-/* The columns that are written: all but dropped ones and those never stored. */
+/*
+ * The columns that are written: all but dropped ones, those never stored and,
+ * if the wrapper wants it so, those that PostgreSQL computes.
+ */
 static Bitmapset *
-written_columns(TupleDesc tupdesc)
+written_columns(const Instance *instance, TupleDesc tupdesc)
 {
+	bool computed = !instance_flag(instance, "omit_generated");
 	Bitmapset *columns = NULL;
 
 	for (int i = 1; i <= tupdesc->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i - 1);
 
-		if (!attribute->attisdropped && !attribute_is_virtual(attribute))
+		if (!attribute->attisdropped && !attribute_is_virtual(attribute) &&
+			(computed || attribute->attgenerated == '\0'))
 			columns = bms_add_member(columns, i);
 	}
 	return columns;
+}
+
+/*
+ * The columns whose values the wrapper gets, and gives back, in PostgreSQL's
+ * text form: those with the option, or all if its write_form is 'text'.
+ */
+static Bitmapset *
+text_columns(const Instance *instance, TupleDesc tupdesc)
+{
+	PyObject *form = python_method(instance->object, "write_form");
+
+	if (form == NULL || !PyUnicode_Check(reference_own(form)) ||
+		PyUnicode_CompareWithASCIIString(form, "text") != 0)
+		return instance->text_columns;
+	return bms_add_range(NULL, 1, tupdesc->natts);
 }
 
 /* Has a BEFORE trigger a say in the row? */
@@ -128,22 +152,46 @@ prepare(MulticornModify *modify, List *assigned, CmdType operation,
 		OnConflictAction conflict)
 {
 	TupleDesc tupdesc = RelationGetDescr(modify->relation->ri_RelationDesc);
-	PyObject *keyword;
 
-	if (conflict == ONCONFLICT_NOTHING)
-	{
-		keyword = python_string("on_conflict_nothing");
-		modify->keywords = reference_own(PyTuple_Pack(1, keyword));
-	}
-	modify->written = written_columns(tupdesc);
+	modify->ignores_conflicts = conflict == ONCONFLICT_NOTHING;
+	modify->takes_returning = instance_flag(modify->instance,
+											"takes_returning");
+	modify->as_text = text_columns(modify->instance, tupdesc);
+	modify->written = written_columns(modify->instance, tupdesc);
 	modify->assigned = assigned_columns(modify, assigned, operation);
 	modify->writer = row_writer_create(tupdesc, modify->written,
-									   modify->instance->text_columns,
+									   modify->as_text,
 									   operation == CMD_INSERT
 										   ? modify->instance->remote_columns
 										   : NULL,
 									   modify->assigned,
 									   operation == CMD_UPDATE);
+}
+
+/*
+ * The names of the keyword arguments, each of which is True; NULL without any.
+ * Who looks at the rows is not known in Begin yet.
+ */
+static PyObject *
+keyword_names(MulticornModify *modify)
+{
+	MemoryContext old;
+	PyObject *names;
+
+	if (likely(modify->knows_keywords))
+		return modify->keywords;
+	old = MemoryContextSwitchTo(GetMemoryChunkContext(modify));
+	names = reference_own(PyList_New(0));
+	if ((modify->ignores_conflicts &&
+		 PyList_Append(names, python_string("on_conflict_nothing")) != 0) ||
+		(modify->takes_returning && bulk_is_seen(modify->relation) &&
+		 PyList_Append(names, python_string("returning")) != 0))
+		python_throw();
+	if (PyList_GET_SIZE(names) > 0)
+		modify->keywords = reference_own(PyList_AsTuple(names));
+	modify->knows_keywords = true;
+	MemoryContextSwitchTo(old);
+	return modify->keywords;
 }
 
 /* A way for rows as text, in the memory of the state. Reads catalogs. */
@@ -155,7 +203,8 @@ create_bulk(MulticornModify *modify, TextForm form)
 		text_writer_create(RelationGetDescr(modify->relation->ri_RelationDesc),
 						   form, modify->written,
 						   modify->instance->remote_columns, modify->assigned);
-	Bulk *bulk = bulk_create(modify->instance, writer, form, modify->keywords);
+	Bulk *bulk = bulk_create(modify->instance, writer, form,
+							 keyword_names(modify));
 
 	MemoryContextSwitchTo(old);
 	return bulk;
@@ -174,10 +223,11 @@ find_junk(MulticornModify *modify, ModifyTableState *mtstate, List *rowid)
 	if (!AttributeNumberIsValid(modify->rowid))
 		elog(ERROR, "could not find junk column \"%s\"", name);
 	entry = get_tle_by_resno(targets, modify->rowid);
+	/* The number of ctid is negative; it is text anyway. */
 	modify->rowid_converter =
 		to_python_create(exprType((Node *) entry->expr),
-						 bms_is_member(intVal(lsecond(rowid)),
-									   modify->instance->text_columns));
+						 bms_is_member(Max(intVal(lsecond(rowid)), 0),
+									   modify->as_text));
 }
 
 /* INSERT, UPDATE or DELETE begins. */
@@ -348,9 +398,9 @@ require_items(PyObject *returned)
 static PyObject *
 insert_rows(MulticornModify *modify, PyObject *rows)
 {
-	PyObject *arguments[] = {rows, Py_True};
+	PyObject *arguments[] = {rows, Py_True, Py_True};
 	PyObject *returned = call(modify, HOOK_BULK_INSERT, "bulk_insert",
-							  arguments, 1, modify->keywords);
+							  arguments, 1, keyword_names(modify));
 	PyObject *items;
 	Py_ssize_t count = PyList_Size(rows);
 
@@ -370,7 +420,7 @@ static PyObject *
 insert_row(MulticornModify *modify, TupleTableSlot *slot, const char **method)
 {
 	PyObject *row = reference_own(row_write(modify->writer, slot));
-	PyObject *arguments[] = {row, Py_True};
+	PyObject *arguments[] = {row, Py_True, Py_True};
 	PyObject *rows;
 	PyObject *items;
 
@@ -378,7 +428,7 @@ insert_row(MulticornModify *modify, TupleTableSlot *slot, const char **method)
 	if (instance_hook(modify->instance, HOOK_INSERT) != NULL ||
 		instance_hook(modify->instance, HOOK_BULK_INSERT) == NULL)
 		return call(modify, HOOK_INSERT, "insert", arguments, 1,
-					modify->keywords);
+					keyword_names(modify));
 	*method = modify->site.method = "bulk_insert";
 	rows = reference_own(PyList_New(0));
 	if (PyList_Append(rows, row) != 0)
@@ -538,10 +588,12 @@ multicornExecForeignUpdate(EState *estate, ResultRelInfo *rinfo,
 	MulticornModify *modify = rinfo->ri_FdwState;
 	MemoryContext old = begin_call(modify, "update");
 	PyObject *arguments[] = {rowid_of(modify, plan_slot),
-							 reference_own(row_write(modify->writer, slot))};
+							 reference_own(row_write(modify->writer, slot)),
+							 Py_True, Py_True};
 
 	slot = take_returned(modify,
-						 call(modify, HOOK_UPDATE, "update", arguments, 2, NULL),
+						 call(modify, HOOK_UPDATE, "update", arguments, 2,
+							  keyword_names(modify)),
 						 slot, "update");
 	end_call(modify, old);
 	return slot;

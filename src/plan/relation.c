@@ -23,6 +23,7 @@
 #include "plan/operand.h"
 #include "plan/qual.h"
 #include "plan/qual_list.h"
+#include "plan/target.h"
 #include "utils/inval.h"
 #include "utils/plancache.h"
 #include "utils/rel.h"
@@ -76,19 +77,24 @@ create_state(PlannerInfo *root, RelOptInfo *rel, Oid table)
 
 /* ---------- columns ---------- */
 
+/* Adds a name to a list. Throws if memory runs out. */
+static void
+add_name(PyObject *names, const char *name)
+{
+	if (PyList_Append(names, python_string(name)) != 0)
+		python_throw();
+}
+
 /* The names of columns, a list of str in table order; owned. */
 PyObject *
 column_names(TupleDesc tupdesc, Bitmapset *columns)
 {
 	PyObject *names = reference_own(PyList_New(0));
 
-	for (int i = -1; (i = bms_next_member(columns, i)) >= 0;)
-	{
-		if (PyList_Append(names,
-						  python_string(NameStr(TupleDescAttr(tupdesc, i - 1)
-													->attname))) != 0)
-			python_throw();
-	}
+	for (int i = NEEDED_CTID; (i = bms_next_member(columns, i)) >= 0;)
+		add_name(names, NameStr(TupleDescAttr(tupdesc, i - 1)->attname));
+	if (bms_is_member(NEEDED_CTID, columns))
+		add_name(names, "ctid");
 	return names;
 }
 
@@ -118,6 +124,7 @@ static Bitmapset *
 needed_columns(RelOptInfo *rel, List *conditions, TupleDesc tupdesc)
 {
 	Bitmapset *offsets = NULL;
+	Bitmapset *columns;
 	ListCell *cell;
 
 	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &offsets);
@@ -129,7 +136,13 @@ needed_columns(RelOptInfo *rel, List *conditions, TupleDesc tupdesc)
 			node = (Node *) ((RestrictInfo *) node)->clause;
 		pull_varattnos(node, rel->relid, &offsets);
 	}
-	return live_columns(tupdesc, offsets);
+	columns = live_columns(tupdesc, offsets);
+	if (bms_is_member(SelfItemPointerAttributeNumber -
+						  FirstLowInvalidHeapAttributeNumber,
+					  offsets) &&
+		target_is_by_ctid(((RelationState *) rel->fdw_private)->instance))
+		columns = bms_add_member(columns, NEEDED_CTID);
+	return columns;
 }
 
 static List *

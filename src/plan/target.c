@@ -6,6 +6,7 @@
 #include "plan/target.h"
 
 #include "access/sysattr.h"
+#include "catalog/heap.h"
 #include "access/table.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
@@ -101,6 +102,16 @@ ask_rowid_column(const Instance *instance)
 	return column;
 }
 
+/* Does ctid, which rows then have as well, identify them? Asks the wrapper. */
+bool
+target_is_by_ctid(const Instance *instance)
+{
+	PyObject *column = ask_rowid_column(instance);
+
+	return column != Py_None &&
+		PyUnicode_CompareWithASCIIString(column, "ctid") == 0;
+}
+
 /* The attribute number of rowid_column. Throws if rows cannot be told apart. */
 static AttrNumber
 rowid_attribute(const Instance *instance, Oid table)
@@ -116,20 +127,32 @@ rowid_attribute(const Instance *instance, Oid table)
 				errdetail("Its wrapper names no rowid_column."));
 	name = text_from_python(column, &length);
 	attribute = get_attnum(table, name);
-	if (attribute <= 0)
+	if (attribute <= 0 && attribute != SelfItemPointerAttributeNumber)
 		ereport(ERROR, errcode(ERRCODE_FDW_COLUMN_NAME_NOT_FOUND),
 				errmsg("%s has no column \"%s\", which is its wrapper's rowid_column",
 					   instance->subject, name));
 	return attribute;
 }
 
+/* What the catalog says about the column that identifies rows. */
+static const FormData_pg_attribute *
+rowid_form(Relation relation, AttrNumber attribute)
+{
+	return attribute > 0
+		? TupleDescAttr(RelationGetDescr(relation), attribute - 1)
+		: SystemAttributeDefinition(attribute);
+}
+
 /*
  * The name of the junk column with the rowid. Children of one parent may have
- * different ones: each says all that makes it another.
+ * different ones: each says all that makes it another. ctid has PostgreSQL's
+ * own, which ordinary tables share.
  */
 static char *
-junk_name(Form_pg_attribute attribute)
+junk_name(const FormData_pg_attribute *attribute)
 {
+	if (attribute->attnum < 0)
+		return pstrdup(NameStr(attribute->attname));
 	return psprintf("multicorn_rowid_%d_%u_%d_%u", attribute->attnum,
 					attribute->atttypid, attribute->atttypmod,
 					attribute->attcollation);
@@ -172,22 +195,20 @@ multicornAddForeignUpdateTargets(PlannerInfo *root, Index rtindex,
 {
 	Oid table = RelationGetRelid(target_relation);
 	Instance *instance = instance_hold(table, planning_user(root, rtindex));
-	Form_pg_attribute attribute;
-	AttrNumber rowid;
+	const FormData_pg_attribute *attribute;
 	CallSite site;
 
 	root->glob->dependsOnRole = true;
 	if (!can(instance, root->parse->commandType))
 		return;
 	call_site_push(&site, instance->subject, "rowid_column");
-	rowid = rowid_attribute(instance, table);
+	attribute = rowid_form(target_relation, rowid_attribute(instance, table));
 	call_site_pop(&site);
-	attribute = TupleDescAttr(RelationGetDescr(target_relation), rowid - 1);
 	add_row_identity_var(root,
-						 makeVar(rtindex, rowid, attribute->atttypid,
-								 attribute->atttypmod, attribute->attcollation,
-								 0),
-						 rtindex, pstrdup(junk_name(attribute)));
+						 makeVar(rtindex, attribute->attnum,
+								 attribute->atttypid, attribute->atttypmod,
+								 attribute->attcollation, 0),
+						 rtindex, junk_name(attribute));
 	if (root->parse->commandType == CMD_DELETE &&
 		root->parse->returningList != NIL)
 		add_whole_row(root, rtindex);
@@ -252,8 +273,7 @@ multicornPlanForeignModify(PlannerInfo *root, ModifyTable *plan,
 		Relation relation = table_open(entry->relid, NoLock);
 		char *name;
 
-		name = junk_name(TupleDescAttr(RelationGetDescr(relation),
-									   attribute - 1));
+		name = junk_name(rowid_form(relation, attribute));
 		rowid = list_make2(makeString(name), makeInteger(attribute));
 		table_close(relation, NoLock);
 		if (plan->operation == CMD_UPDATE)

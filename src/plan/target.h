@@ -25,6 +25,7 @@ multicornPlanForeignModify(PlannerInfo *root, ModifyTable *plan,
 extern int multicornIsForeignRelUpdatable(Relation relation);
 extern void
 require_conflict_support(const Instance *instance, OnConflictAction action);
+extern bool target_is_by_ctid(const Instance *instance);
 extern bool instance_flag(const Instance *instance, const char *name);
 
 #endif /* MULTICORN_TARGET_H */
