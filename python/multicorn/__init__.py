@@ -381,6 +381,16 @@ class ForeignDataWrapper:
     omit_unassigned: bool = False
     """If True, written values hold only the columns that the statement assigned."""
 
+    omit_generated: bool = False
+    """If True, written values hold no columns that PostgreSQL computes (GENERATED ... STORED)."""
+
+    write_form: str = "native"
+    """'text' has written values, rowids, and what comes back exchanged in PostgreSQL's text form."""
+
+    takes_returning: bool = False
+    """If True, `insert`, `bulk_insert` and `update` are called with the keyword `returning`, which
+    is True, where somebody looks at what they return."""
+
     on_conflict_nothing: bool = False
     """If True, INSERT ... ON CONFLICT DO NOTHING calls `insert` with the keyword
     `on_conflict_nothing=True`; otherwise PostgreSQL refuses the statement."""

@@ -6,7 +6,7 @@ Nothing is taken back at a ROLLBACK.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from multicorn import SKIPPED, ColumnDefinition, ForeignDataWrapper, Qual
 from multicorn.utils import log_to_postgres
@@ -224,6 +224,66 @@ class Nameless(Changer):
     """A table that could change rows, were there a way to name them."""
 
     rowid_column = None
+
+    def delete(self, rowid: Any) -> None:
+        """Do nothing."""
+
+
+class Remote(Store):
+    """What a wrapper of a PostgreSQL server wants: text, no computed values, rows known by ctid.
+
+    Options:
+        flags: the flags that it sets, of those below; all if not given.
+    """
+
+    FLAGS: ClassVar[dict[str, Any]] = {
+        "write_form": "text",
+        "omit_generated": True,
+        "takes_returning": True,
+    }
+
+    def __init__(self, options: dict[str, str], columns: dict[str, ColumnDefinition]) -> None:
+        super().__init__(options, columns)
+        for name in options.get("flags", " ".join(self.FLAGS)).split():
+            setattr(self, name, self.FLAGS[name])
+
+    @property
+    def rowid_column(self) -> str:
+        """The place of a row."""
+        return "ctid"
+
+    def execute(self, quals: list[Qual], columns: list[str]) -> Iterator[dict[str, Any]]:
+        """Yield the rows with their places, if that is asked for."""
+        self.tell("execute", columns)
+        for number, row in enumerate(list(self.rows), 1):
+            place = {"ctid": f"(0,{number})"} if "ctid" in columns else {}
+            yield row | place
+
+    def update(self, rowid: Any, new_values: dict[str, Any], **keywords: Any) -> Any:
+        """Change the row at a place."""
+        self.tell("update", repr(rowid), new_values, *sorted(keywords))
+        self.rows[place(rowid)].update(new_values)
+        return self.returned(new_values)
+
+    def delete(self, rowid: Any, **keywords: Any) -> Any:
+        """Empty the row at a place."""
+        self.tell("delete", repr(rowid), *sorted(keywords))
+        self.rows[place(rowid)].clear()
+
+
+def place(ctid: str) -> int:
+    """Return the index of a row."""
+    return int(ctid.strip("()").split(",")[1]) - 1
+
+
+class Sequences(ForeignDataWrapper):
+    """Rows that are sequences, and so cannot say where they are."""
+
+    rowid_column = "ctid"
+
+    def execute(self, quals: list[Qual], columns: list[str]) -> list[tuple[int]]:
+        """Return one row."""
+        return [(1,)]
 
     def delete(self, rowid: Any) -> None:
         """Do nothing."""
