@@ -385,7 +385,7 @@ class ForeignDataWrapper:
     """If True, written values hold no columns that PostgreSQL computes (GENERATED ... STORED)."""
 
     write_form: str = "native"
-    """'text' has written values, rowids, and what comes back exchanged in PostgreSQL's text form."""
+    """'text' has written values, rowids and what comes back exchanged in PostgreSQL's text form."""
 
     takes_returning: bool = False
     """If True, `insert`, `bulk_insert` and `update` are called with the keyword `returning`, which
