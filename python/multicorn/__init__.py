@@ -276,7 +276,8 @@ class ColumnDefinition:
         options: the OPTIONS of the column.
         not_null: for `import_schema`: the column is NOT NULL.
         default: for `import_schema`: its DEFAULT, one SQL expression.
-        collation: for `import_schema`: the name of its COLLATE.
+        collation: for `import_schema`: the name of its COLLATE, or `(schema, name)`.
+        generated: for `import_schema`: the SQL expression of GENERATED ALWAYS AS (...) STORED.
     """
 
     def __init__(
@@ -290,7 +291,8 @@ class ColumnDefinition:
         *,
         not_null: bool = False,
         default: str | None = None,
-        collation: str | None = None,
+        collation: str | tuple[str, str] | None = None,
+        generated: str | None = None,
     ) -> None:
         self.column_name = column_name
         self.type_oid = type_oid
@@ -301,6 +303,7 @@ class ColumnDefinition:
         self.not_null = not_null
         self.default = default
         self.collation = collation
+        self.generated = generated
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ColumnDefinition):
@@ -515,6 +518,22 @@ class ForeignDataWrapper:
         Raises:
             NotImplementedError: the table cannot be read as a whole; ANALYZE skips it with a
                 WARNING.
+        """
+        return None
+
+    def sample(self, columns: list[str], count: int) -> Iterable[Any] | None:
+        """Send a random sample of the rows for ANALYZE, of a table too large to be read.
+
+        `analyze` tells then how many rows the table has; without that, as many as were sent.
+
+        Args:
+            columns: all columns.
+            count: how many rows PostgreSQL will take of those that come; fewer make its
+                statistics less exact.
+
+        Returns:
+            Rows as `execute` returns them, each with the same chance to be among them; None (the
+            default) to have all read by `execute`.
         """
         return None
 

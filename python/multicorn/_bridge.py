@@ -60,6 +60,9 @@ if TYPE_CHECKING:
         def type_exists(self, name: str) -> bool:
             """Return whether there is a type of that name, as SQL writes it, schema included."""
 
+        def collation_exists(self, schema: str, name: str) -> bool:
+            """Return whether a schema has a collation that suits the encoding of the database."""
+
         def transaction_status(self, system: int, number: int) -> str | None:
             """Return what pg_xact_status() says about a transaction."""
 

@@ -23,7 +23,8 @@ def import_tables(
 
     Returns:
         `(name, columns, options)` of each table; a column is `(name, type_name, type_oid, typmod,
-        default, collation, not_null, options)`; options are pairs of str.
+        default, collation, not_null, generated, options)`; the collation is a tuple of the parts
+        of its name; options are pairs of str.
 
     Raises:
         Error: the class cannot import, or a definition is not what it should be.
@@ -61,20 +62,30 @@ def _column(definition: Any, where: str) -> tuple[Any, ...]:
     type_name = definition.type_name or definition.base_type_name
     if not type_name and not definition.type_oid:
         raise Error(f"{where} has no type", hint="Give its type_name.")
-    for attribute in ("default", "collation"):
+    for attribute, what in (("default", "default"), ("generated", "generation expression")):
         value = getattr(definition, attribute, None)
         if value is not None:
-            _text(value, f"the {attribute} of {where}")
+            _text(value, f"the {what} of {where}")
     return (
         name,
         _text(type_name, f"the type of {where}") if type_name else None,
         _integer(definition.type_oid or 0, 0, LARGEST_OID, f"the type_oid of {where}"),
         _integer(definition.typmod or -1, -1, LARGEST_TYPMOD, f"the typmod of {where}"),
         getattr(definition, "default", None),
-        getattr(definition, "collation", None),
+        _collation(getattr(definition, "collation", None), f"the collation of {where}"),
         bool(getattr(definition, "not_null", False)),
+        getattr(definition, "generated", None),
         _options(definition.options, where),
     )
+
+
+def _collation(value: Any, what: str) -> tuple[str, ...] | None:
+    """Return the parts of a collation's name: one, or the schema and it."""
+    if value is None:
+        return None
+    if isinstance(value, tuple) and len(value) == 2:
+        return _text(value[0], f"the schema of {what}"), _text(value[1], what)
+    return (_text(value, what),)
 
 
 def _options(options: Mapping[str, Any] | None, where: str) -> list[tuple[str, str]]:

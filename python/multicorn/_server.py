@@ -30,6 +30,7 @@ HOOKS = (
     "get_rel_size",
     "pre_commit",
     "rollback",
+    "sample",
     "sub_begin",
     "sub_commit",
     "sub_rollback",

@@ -183,6 +183,18 @@ module_use_libpq(PyObject *self, PyObject *args)
 	return libpq_use(args);
 }
 
+/* collation_exists(schema, name): see session_collation_exists(). */
+static PyObject *
+module_collation_exists(PyObject *self, PyObject *arguments)
+{
+	PyObject *schema;
+	PyObject *name;
+
+	if (!PyArg_ParseTuple(arguments, "UU", &schema, &name))
+		return NULL;
+	return require_backend() ? session_collation_exists(schema, name) : NULL;
+}
+
 static PyMethodDef methods[] =
 	{{"log", module_log, METH_VARARGS,
 	  PyDoc_STR("log(elevel, message, detail, hint): emit a PostgreSQL message")},
@@ -212,6 +224,8 @@ static PyMethodDef methods[] =
 	  PyDoc_STR("type_exists(name): whether there is a type of that name")},
 	 {"use_libpq", module_use_libpq, METH_VARARGS,
 	  PyDoc_STR("use_libpq(library, ResultRows): read results by it")},
+	 {"collation_exists", module_collation_exists, METH_VARARGS,
+	  PyDoc_STR("collation_exists(schema, name): whether there is one of that name")},
 	 {NULL, NULL, 0, NULL}};
 
 static PyModuleDef definition = {

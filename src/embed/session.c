@@ -7,6 +7,7 @@
 #include "embed/session.h"
 
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "commands/dbcommands.h"
 #include "compat.h"
 #include "embed/call.h"
@@ -130,6 +131,42 @@ session_type_exists(PyObject *name)
 	TypeQuestion question = {.name = name};
 
 	if (!session_require_transaction() || !error_guard(find_type, &question))
+		return NULL;
+	return PyBool_FromLong(question.exists);
+}
+
+/* A question about a collation, and its answer. */
+typedef struct CollationQuestion
+{
+	PyObject *schema;
+	PyObject *name;
+	bool exists;
+} CollationQuestion;
+
+/* Looks a collation up. Throws for a name that is none. */
+static void
+find_collation(void *argument)
+{
+	CollationQuestion *question = argument;
+	Size length;
+	List *name =
+		list_make2(makeString(pstrdup(text_from_python(question->schema, &length))),
+				   makeString(pstrdup(text_from_python(question->name, &length))));
+
+	question->exists = OidIsValid(get_collation_oid(name, true));
+}
+
+/*
+ * Whether a schema has a collation of that name for the encoding of the
+ * database: a new reference.
+ */
+PyObject *
+session_collation_exists(PyObject *schema, PyObject *name)
+{
+	CollationQuestion question = {.schema = schema, .name = name};
+
+	if (!session_require_transaction() ||
+		!error_guard(find_collation, &question))
 		return NULL;
 	return PyBool_FromLong(question.exists);
 }

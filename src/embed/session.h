@@ -13,5 +13,6 @@ extern PyObject *session_in_transaction(void);
 extern PyObject *session_nest_level(void);
 extern PyObject *session_isolation_level(void);
 extern PyObject *session_type_exists(PyObject *name);
+extern PyObject *session_collation_exists(PyObject *schema, PyObject *name);
 
 #endif /* MULTICORN_SESSION_H */

@@ -24,6 +24,7 @@ typedef struct TableScan
 {
 	OpenScanOwner owner;
 	CallSite site;
+	bool is_sample; /* what comes are not all rows */
 } TableScan;
 
 /* The attribute numbers of all columns. */
@@ -42,9 +43,28 @@ all_columns(TupleDesc tupdesc)
 
 /* ---------- reading ---------- */
 
-/* Begins to read a table, as its owner: execute([], columns). */
+/*
+ * Asks for a sample of at least count rows: sample(columns, count). False if all
+ * rows are to be read.
+ */
+static bool
+begin_sampling(TableScan *scan, PyObject *columns, int count)
+{
+	PyObject *arguments[] = {columns, reference_own(PyLong_FromLong(count))};
+
+	scan->site.method = "sample";
+	scan->is_sample =
+		fetch_sample(scan->owner.open, arguments, lengthof(arguments));
+	scan->site.method = scan->is_sample ? "sample" : "execute";
+	return scan->is_sample;
+}
+
+/*
+ * Begins to read a table, as its owner: sample(columns, count) if count is not 0
+ * and the wrapper can, else execute([], columns).
+ */
 static TableScan *
-begin_reading(Relation relation, Bitmapset *columns)
+begin_reading(Relation relation, Bitmapset *columns, int count)
 {
 	TableScan *scan = palloc0(sizeof(TableScan));
 	PyObject *arguments[2];
@@ -55,7 +75,8 @@ begin_reading(Relation relation, Bitmapset *columns)
 	call_site_push(&scan->site, scan->owner.open->instance->subject, "execute");
 	arguments[0] = reference_own(PyList_New(0));
 	arguments[1] = column_names(RelationGetDescr(relation), columns);
-	fetch_execute(scan->owner.open, arguments, 2, NULL);
+	if (count == 0 || !begin_sampling(scan, arguments[1], count))
+		fetch_execute(scan->owner.open, arguments, 2, NULL);
 	return scan;
 }
 
@@ -82,7 +103,7 @@ end_reading(TableScan *scan)
 static double
 count_rows(Relation relation)
 {
-	TableScan *scan = begin_reading(relation, NULL);
+	TableScan *scan = begin_reading(relation, NULL, 0);
 	double count = 0;
 	PyObject *row;
 
@@ -163,6 +184,7 @@ estimate_size(Relation relation, Instance *instance, double *rows,
 	call_site_push(&site, instance->subject, "analyze");
 	answer = ask_analyze(instance, rows);
 	site.method = "get_rel_size";
+	instance->estimated_rows = answer == ANSWER_ESTIMATE ? *rows : 0;
 	known = answer != ANSWER_NONE ||
 		ask_size(instance, RelationGetDescr(relation), rows, width);
 	call_site_pop(&site);
@@ -183,6 +205,7 @@ typedef struct Sample
 	int size;
 	int count;
 	double seen;
+	double total; /* rows of the table */
 	double to_skip;
 	ReservoirStateData state;
 } Sample;
@@ -222,7 +245,7 @@ read_sample(Relation relation, Sample *sample)
 	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext,
 													  "multicorn sample row",
 													  ALLOCSET_DEFAULT_SIZES);
-	TableScan *scan = begin_reading(relation, columns);
+	TableScan *scan = begin_reading(relation, columns, sample->size);
 	RowReader *reader = row_reader_create(tupdesc, columns,
 										  scan->owner.open->instance
 											  ->text_columns);
@@ -246,11 +269,18 @@ read_sample(Relation relation, Sample *sample)
 		MemoryContextSwitchTo(old);
 		sample->rows[place] = ExecCopySlotHeapTuple(slot);
 	}
+	sample->total = sample->seen;
+	if (scan->is_sample)
+		sample->total = Max(sample->seen,
+							scan->owner.open->instance->estimated_rows);
 	end_reading(scan);
 	ExecDropSingleTupleTableSlot(slot);
 }
 
-/* For ANALYZE: fills rows with a sample of at most targrows, and counts all. */
+/*
+ * For ANALYZE: fills rows with a sample of at most targrows, and counts all. If
+ * the wrapper has sent a sample, analyze() has told how many there are.
+ */
 static int
 acquire_sample(Relation relation, int elevel, HeapTuple *rows, int targrows,
 			   double *totalrows, double *totaldeadrows)
@@ -259,11 +289,11 @@ acquire_sample(Relation relation, int elevel, HeapTuple *rows, int targrows,
 
 	reservoir_init_selection_state(&sample.state, targrows);
 	read_sample(relation, &sample);
-	*totalrows = sample.seen;
+	*totalrows = sample.total;
 	*totaldeadrows = 0;
 	ereport(elevel,
 			errmsg("\"%s\": table contains %.0f rows; %d rows in sample",
-				   RelationGetRelationName(relation), sample.seen,
+				   RelationGetRelationName(relation), sample.total,
 				   sample.count));
 	return sample.count;
 }

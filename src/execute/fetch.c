@@ -290,9 +290,12 @@ fetch_prepare(OpenScan *open, Oid table, Oid user)
 	hold_interrupts(open, true);
 }
 
-/* Takes the iterator of what execute() has returned, which is let go of. */
+/*
+ * Takes the iterator of what a method has returned, which is let go of; there is
+ * none of None.
+ */
 static void
-take_iterator(OpenScan *open, Reference *returned)
+take_iterator(OpenScan *open, const char *method, Reference *returned)
 {
 	PyObject *result = returned->object;
 	PyObject *iterator;
@@ -317,9 +320,10 @@ take_iterator(OpenScan *open, Reference *returned)
 			python_throw();
 		PyErr_Clear();
 		ereport(ERROR, errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
-				errmsg("execute() returned %s, which cannot be iterated over",
-					   python_type_name(result)),
-				errhint("Return an iterable of rows, or write execute() as a generator."));
+				errmsg("%s() returned %s, which cannot be iterated over",
+					   method, python_type_name(result)),
+				errhint("Return an iterable of rows, or write %s() as a generator.",
+						method));
 	}
 	open->iterator = iterator;
 	open->next = Py_TYPE(iterator)->tp_iternext;
@@ -335,9 +339,27 @@ fetch_execute(OpenScan *open, PyObject *const *arguments, size_t count,
 			  PyObject *keywords)
 {
 	open->end_scan_due = true;
-	take_iterator(open,
+	take_iterator(open, "execute",
 				  reference_create(python_call(open->instance->execute,
 											   arguments, count, keywords)));
+}
+
+/*
+ * Calls sample() in place of execute(), likewise; false if the wrapper has none,
+ * or returns None: then execute() is to be called.
+ */
+bool
+fetch_sample(OpenScan *open, PyObject *const *arguments, size_t count)
+{
+	PyObject *method = instance_hook(open->instance, HOOK_SAMPLE);
+
+	if (method == NULL)
+		return false;
+	open->end_scan_due = true;
+	take_iterator(open, "sample",
+				  reference_create(python_call(method, arguments, count,
+											   NULL)));
+	return open->iterator != NULL;
 }
 
 /* A write begins: end_modify() is called with its end, at the latest at an abort. */

@@ -35,6 +35,7 @@ typedef enum ColumnPart
 	COLUMN_DEFAULT,
 	COLUMN_COLLATION,
 	COLUMN_NOT_NULL,
+	COLUMN_GENERATED,
 	COLUMN_OPTIONS
 } ColumnPart;
 
@@ -144,9 +145,9 @@ is_one_expression(SelectStmt *select)
 		select->withClause == NULL && select->op == SETOP_NONE;
 }
 
-/* Throws unless a text is one expression. */
+/* Throws unless a text is one expression; what says what it is for. */
 static void
-require_expression(const char *text)
+require_expression(const char *what, const char *text)
 {
 	List *parsed = raw_parser(text, RAW_PARSE_PLPGSQL_EXPR);
 	Node *statement = linitial_node(RawStmt, parsed)->stmt;
@@ -154,29 +155,46 @@ require_expression(const char *text)
 	if (!IsA(statement, SelectStmt) ||
 		!is_one_expression((SelectStmt *) statement))
 		ereport(ERROR, errcode(ERRCODE_SYNTAX_ERROR),
-				errmsg("default \"%s\" is not one expression", text));
+				errmsg("%s \"%s\" is not one expression", what, text));
+}
+
+/* Writes COLLATE with the parts of a collation's name; nothing for None. */
+static void
+append_collation(StringInfo sql, PyObject *parts)
+{
+	if (parts == Py_None)
+		return;
+	for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(parts); i++)
+	{
+		appendStringInfoString(sql, i == 0 ? " COLLATE " : ".");
+		appendStringInfoString(sql, quote_name(string_item(parts, i)));
+	}
 }
 
 /* Writes one column. */
 static void
 append_column(StringInfo sql, PyObject *column, ImportContext *context)
 {
-	const char *collation = string_item(column, COLUMN_COLLATION);
 	const char *expression = string_item(column, COLUMN_DEFAULT);
+	const char *generated = string_item(column, COLUMN_GENERATED);
 
 	context->column = string_item(column, COLUMN_NAME);
 	appendStringInfoString(sql, quote_name(context->column));
 	append_type(sql, column);
 	append_options(sql, PyTuple_GET_ITEM(column, COLUMN_OPTIONS));
-	if (collation != NULL)
-		appendStringInfo(sql, " COLLATE %s", quote_name(collation));
+	append_collation(sql, PyTuple_GET_ITEM(column, COLUMN_COLLATION));
 	if (PyTuple_GET_ITEM(column, COLUMN_NOT_NULL) == Py_True)
 		appendStringInfoString(sql, " NOT NULL");
 	if (expression != NULL)
 	{
-		require_expression(expression);
+		require_expression("default", expression);
 		/* The end of the line ends a comment in it. */
 		appendStringInfo(sql, " DEFAULT (%s\n)", expression);
+	}
+	if (generated != NULL)
+	{
+		require_expression("generation expression", generated);
+		appendStringInfo(sql, " GENERATED ALWAYS AS (%s\n) STORED", generated);
 	}
 	context->column = NULL;
 }

@@ -22,6 +22,7 @@ typedef enum Hook
 	HOOK_GET_REL_SIZE,
 	HOOK_PRE_COMMIT,
 	HOOK_ROLLBACK,
+	HOOK_SAMPLE,
 	HOOK_SUB_BEGIN,
 	HOOK_SUB_COMMIT,
 	HOOK_SUB_ROLLBACK,
@@ -53,6 +54,7 @@ typedef struct Instance
 	bool checked;			   /* no catalog change was heard of since */
 	bool retired;			   /* replaced: goes with its last user */
 	int pins;				   /* scans in flight, plans in the making */
+	double estimated_rows;	   /* what analyze() has said last; 0 for none */
 	struct Instance *next;	   /* in the list of those left to drop */
 
 	/* see transaction.c */

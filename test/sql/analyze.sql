@@ -246,6 +246,39 @@ FETCH 2 FROM reading;
 COMMIT;
 SELECT * FROM journal;
 
+-- A wrapper may draw the sample itself: it is told how many rows are wanted, and execute() is not
+-- called. What analyze() says is the number of rows then, if it is not less than those that came.
+CREATE FOREIGN TABLE drawn (n int, kind text) SERVER srv
+    OPTIONS (wrapper 'samples.Drawing', name 'drawn', rows '20000', every '5', analyze '20000');
+ALTER FOREIGN TABLE drawn ALTER n SET STATISTICS 10, ALTER kind SET STATISTICS 10;
+ANALYZE drawn;
+SELECT * FROM journal;
+SELECT size_of('drawn');
+SELECT farthest('drawn') < 0.06 AS good;
+ALTER FOREIGN TABLE drawn OPTIONS (SET analyze '100');
+ANALYZE drawn;
+SELECT size_of('drawn');
+ALTER FOREIGN TABLE drawn OPTIONS (DROP analyze, ADD size 'tuple');
+ANALYZE drawn;
+SELECT size_of('drawn');
+-- None has the table read after all; a sample without rows is one.
+ALTER FOREIGN TABLE drawn OPTIONS (ADD analyze '100', ADD draws 'nothing');
+SELECT count(*) > 0 AS noted FROM journal;
+ANALYZE drawn;
+SELECT * FROM journal;
+SELECT size_of('drawn');
+ALTER FOREIGN TABLE drawn OPTIONS (SET draws 'rows', SET rows '0');
+ANALYZE drawn;
+SELECT size_of('drawn');
+-- Anything else is an error.
+ALTER FOREIGN TABLE drawn OPTIONS (SET draws '5');
+ANALYZE drawn;
+-- A query reads the table by execute(), whatever ANALYZE has done.
+ALTER FOREIGN TABLE drawn OPTIONS (SET draws 'rows', SET rows '20000');
+ANALYZE drawn;
+SELECT count(*) FROM drawn;
+SELECT count(*) > 0 AS noted FROM journal;
+
 -- A table that cannot be read as a whole declines; other tables are analysed all the same.
 ALTER FOREIGN TABLE sized OPTIONS (SET analyze 'declines');
 ANALYZE sized, heap;

@@ -202,6 +202,17 @@ SELECT single('type', 'int', 'default', '''no number''');
 -- Collations.
 SELECT name, single('type', 'text', 'collation', name) FROM unnest('{C,POSIX,no such,pg_catalog.C,"\"C\"",c}'::text[]) AS name;
 SELECT single('type', 'int', 'collation', 'C');
+-- They may be in a schema.
+SELECT schema, single('type', 'text', 'collation', 'C', 'collation_schema', schema)
+FROM unnest('{pg_catalog,public,no such,"",\"a.b\"}'::text[]) AS schema;
+
+-- Columns that are computed from others.
+SELECT expression, single('generated', expression) FROM unnest(ARRAY['5', '1 + 2 -- a comment', '1) STORED; DROP TABLE keep; --',
+    '1, 2', 'random()', 'c', '']) AS expression;
+SELECT single('generated', '5', 'default', '5');
+IMPORT FOREIGN SCHEMA s FROM SERVER single INTO imported OPTIONS (generated 'length(''five'')');
+SELECT attgenerated FROM pg_attribute WHERE attrelid = 'imported.single'::regclass AND attnum > 0;
+DROP FOREIGN TABLE imported.single;
 SELECT single('type', 'text', 'collation', 'C" NOT NULL --');
 
 -- Names of tables and columns: quotes, backslashes, line ends, words of SQL. Nothing is cut or folded.

@@ -108,6 +108,22 @@ class Answering(Sampled):
         return self.answer("size")
 
 
+class Drawing(Answering):
+    """The same, which draws a sample: one of `every` rows; `nothing` and `5` are other answers."""
+
+    def __init__(self, options: dict[str, str], columns: dict[str, ColumnDefinition]) -> None:
+        super().__init__(options, columns)
+        self.draws = options.get("draws", "rows")
+        self.every = int(options.get("every", "1"))
+
+    def sample(self, columns: list[str], count: int) -> Any:
+        """Draw the rows."""
+        self.note(f"sample {columns} {count}")
+        if self.draws == "rows":
+            return (self.row(n) for n in range(1, self.rows + 1, self.every))
+        return None if self.draws == "nothing" else int(self.draws)
+
+
 class Mapped(Sampled):
     """A table that says in its rows and in the journal for whom it was made: option `who`."""
 

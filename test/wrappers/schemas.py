@@ -73,7 +73,10 @@ class Single(ForeignDataWrapper):
             not_null="not_null" in given,
             default=given.get("default"),
             collation=given.get("collation"),
+            generated=given.get("generated"),
         )
+        if "collation_schema" in given:
+            column.collation = (given["collation_schema"], given["collation"])
         if "option" in given:
             column.options[given["option"]] = given.get("value", "column's")
         definition = TableDefinition(given.get("table", "single"), columns=[column])

@@ -263,6 +263,7 @@ OPTIONS: dict[str, Option] = {
     "column_name": Option(("column",)),
     "generated": Option(("column",), read_generated),
     "key": Option(("column",), read_boolean),
+    "shippable": Option(("column",), read_boolean),
     "import_collate": Option(("import",), read_boolean),
     "import_default": Option(("import",), read_boolean),
     "import_generated": Option(("import",), read_boolean),
@@ -428,7 +429,7 @@ class TableSettings:
     Attributes:
         schema_name: the schema of the remote table.
         table_name: the name of the remote table.
-        fetch_size: how many rows are asked for at a time.
+        fetch_size: how many rows are asked for at a time; None for few at first, then more.
         batch_size: how many rows are sent at a time.
         updatable: rows may be written.
         truncatable: the table may be truncated.
@@ -442,7 +443,7 @@ class TableSettings:
 
     schema_name: str
     table_name: str
-    fetch_size: int = 100
+    fetch_size: int | None = None
     batch_size: int = 1
     updatable: bool = True
     truncatable: bool = True
@@ -465,7 +466,7 @@ class TableSettings:
         return cls(
             _read(options, "schema_name", schema),
             _read(options, "table_name", name),
-            _read(options, "fetch_size", 100),
+            _read(options, "fetch_size", None),
             _read(options, "batch_size", 1),
             _read(options, "updatable", True),
             _read(options, "truncatable", True),
@@ -486,11 +487,13 @@ class ColumnSettings:
         name: its name there.
         is_key: it belongs to the primary key.
         is_generated: the remote gives it its value.
+        is_shippable: conditions on it mean the same on the remote.
     """
 
     name: str
     is_key: bool = False
     is_generated: bool = False
+    is_shippable: bool = True
 
     @classmethod
     def read(cls, column: ColumnDefinition) -> ColumnSettings:
@@ -499,6 +502,7 @@ class ColumnSettings:
             _read(column.options, "column_name", column.column_name),
             _read(column.options, "key", False),
             "generated" in column.options,
+            _read(column.options, "shippable", True),
         )
 
 

@@ -1,0 +1,347 @@
+"""The SQL that is sent for a foreign table."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from multicorn import ColumnDefinition, Qual, SortKey
+from multicorn.expressions import (
+    Collation,
+    Column,
+    Constant,
+    Expression,
+    SQLWriter,
+)
+from multicorn.expressions._sql import Fragment, _literal
+from multicorn.postgresfdw._options import ColumnSettings
+
+__all__ = ["CTID", "Query", "RemoteTable", "quoted"]
+
+CTID = "ctid"
+
+# OIDs from here on are not those of PostgreSQL's own types, and differ between servers.
+FIRST_UNFIXED_OID = 10000
+
+# Types whose binary form is an OID of the server it comes from: regproc and its kin.
+OBJECT_TYPES = frozenset((24, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096, 4191))
+
+# Collations that every server has, and that sort the same on all of them.
+FIXED_COLLATIONS = ("C", "POSIX")
+
+
+def quoted(name: str) -> str:
+    """Return a name as a quoted identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+@dataclass(frozen=True)
+class Query:
+    """A SELECT, in two forms that mean the same.
+
+    Attributes:
+        sql: with the values in it.
+        template: with `$1`, `$2` and so on for them, so that it is the same for other values.
+        parameters: those values as text; None is NULL.
+        names: the columns that its fields are for.
+        limit: how many rows it has at most, if that is known.
+    """
+
+    sql: str
+    template: str
+    parameters: tuple[str | None, ...]
+    names: tuple[str, ...]
+    limit: int | None
+
+
+class RemoteTable:
+    """A table on the other server, and the SQL to read and write it.
+
+    Args:
+        schema: the remote schema.
+        name: the remote name.
+        columns: the foreign table's columns.
+        extensions: those that the other server has as well.
+
+    Attributes:
+        sql: its name.
+        columns: the foreign table's columns.
+        text_columns: those that are read as text, because their types differ between the servers;
+            may be added to.
+    """
+
+    def __init__(
+        self,
+        schema: str,
+        name: str,
+        columns: Mapping[str, ColumnDefinition],
+        extensions: Collection[str] = (),
+    ) -> None:
+        self._extensions = frozenset(extensions)
+        self.sql = f"{quoted(schema)}.{quoted(name)}"
+        self.columns = dict(columns)
+        self.text_columns = {
+            column
+            for column, definition in columns.items()
+            if definition.type_oid >= FIRST_UNFIXED_OID or definition.type_oid in OBJECT_TYPES
+        }
+        settings = {column: ColumnSettings.read(one) for column, one in columns.items()}
+        self._names = {column: one.name for column, one in settings.items()}
+        self._local_columns = {column for column, one in settings.items() if not one.is_shippable}
+
+    def column(self, name: str) -> str:
+        """Return a column as the other server calls it, quoted."""
+        return CTID if name == CTID else quoted(self._names[name])
+
+    def remote_name(self, name: str) -> str:
+        """Return a column as the other server calls it."""
+        return self._names[name]
+
+    # What can be said there
+
+    def can_filter(self, expression: Expression) -> bool:
+        """Return whether a condition means the same on the other server."""
+        return (
+            self._local_columns.isdisjoint(expression.columns)
+            and (expression.is_builtin or self._knows(expression))
+            and expression.is_immutable
+            and _collations_agree(expression)
+            and Writer(self).supports(expression)
+        )
+
+    def _knows(self, expression: Expression) -> bool:
+        """Return whether the other server has what an expression is made of."""
+        return all(
+            (node.type.is_builtin or node.type.extension in self._extensions)
+            and (
+                getattr(node, "calls_builtin", True)
+                or getattr(node, "extension", "") in self._extensions
+            )
+            and all(
+                collation is None or collation.is_builtin
+                for collation in (node.collation, getattr(node, "input_collation", None))
+            )
+            for node in expression.walk()
+        )
+
+    def can_sort(self, key: SortKey) -> bool:
+        """Return whether the other server sorts by a key in the same order."""
+        definition = self.columns[key.attname]
+        is_known = (
+            definition.type_oid < FIRST_UNFIXED_OID and key.attname not in self._local_columns
+        )
+        return is_known and (key.collate is None or key.collate in FIXED_COLLATIONS)
+
+    # Reading
+
+    def select(
+        self,
+        columns: Sequence[str],
+        filters: Sequence[Expression] = (),
+        sort_keys: Sequence[SortKey] = (),
+        limit: int | None = None,
+        offset: int | None = None,
+    ) -> Query:
+        """Return the query for a scan."""
+        head = self._select(columns)
+        tail = _order_by(self, sort_keys) + _limit(limit, offset)
+        writer = ParameterWriter(self)
+        template = f"{head}{_where(writer, filters)}{tail}"
+        sql = template
+        if writer.values:
+            sql = f"{head}{_where(Writer(self), filters)}{tail}"
+        return Query(sql, template, tuple(writer.values), tuple(columns), limit)
+
+    def select_where(self, columns: Sequence[str], quals: Sequence[Qual]) -> str:
+        """Return a query for an estimate: conditions are those that Quals can tell."""
+        conditions = [
+            f"{self.column(qual.field_name)} {qual.operator} {_literal(str(qual.value))}"
+            for qual in quals
+            if isinstance(qual.operator, str)
+            and isinstance(qual.value, str | int | float | Decimal | date)
+            and not isinstance(qual.value, bool)
+        ]
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        return self._select(columns) + where
+
+    def describe(
+        self,
+        columns: Sequence[str],
+        filters: Sequence[Expression],
+        sort_keys: Sequence[SortKey],
+        limit: object,
+        offset: object,
+    ) -> str:
+        """Return the query for EXPLAIN: values that are not known yet are `$1` and so on."""
+        where = _where(Writer(self, parameters=True), filters)
+        return self._select(columns) + where + _order_by(self, sort_keys) + _limit(limit, offset)
+
+    def sample(self, columns: Sequence[str], method: str, fraction: float) -> Query:
+        """Return the query for a sample of the rows.
+
+        Args:
+            columns: the columns.
+            method: 'bernoulli', 'system', or 'random' for a condition on each row.
+            fraction: the share of the rows, between 0 and 1.
+        """
+        sql = self._select(columns)
+        if method == "random":
+            sql += f" WHERE pg_catalog.random() < {fraction}"
+        else:
+            sql += f" TABLESAMPLE {method.upper()}({fraction * 100})"
+        return Query(sql, sql, (), tuple(columns), None)
+
+    def _select(self, columns: Sequence[str]) -> str:
+        """Return a query for columns of all rows."""
+        fields = [
+            f"{self.column(name)}::text" if name in self.text_columns else self.column(name)
+            for name in columns
+        ]
+        return f"SELECT {', '.join(fields)}{' ' if fields else ''}FROM {self.sql}"
+
+    # Writing
+
+    def insert(self, columns: Sequence[str], returning: bool, ignores_conflicts: bool) -> str:
+        """Return the command that inserts one row, its values `$1`, `$2` and so on."""
+        if not columns:
+            target = f"{self.sql} DEFAULT VALUES"
+        else:
+            values = ", ".join(f"${index}" for index in range(1, len(columns) + 1))
+            target = f"{self.sql} ({self._list(columns)}) VALUES ({values})"
+        return self._insert(target, returning, ignores_conflicts)
+
+    def insert_arrays(
+        self, columns: Sequence[str], types: Mapping[str, RemoteType], ignores_conflicts: bool
+    ) -> str:
+        """Return the command that inserts rows, given as one array for each column."""
+        arrays, fields = [], []
+        for index, name in enumerate(columns, 1):
+            remote = types[name]
+            # Arrays of arrays would be unnested as a whole: their elements travel as text.
+            arrays.append(f"${index}::text[]" if remote.is_array else f"${index}::{remote.sql}[]")
+            fields.append(f"c{index}::{remote.sql}" if remote.is_array else f"c{index}")
+        names = ", ".join(f"c{index}" for index in range(1, len(columns) + 1))
+        source = f"SELECT {', '.join(fields)} FROM unnest({', '.join(arrays)}) AS u ({names})"
+        target = f"{self.sql} ({self._list(columns)}) {source}"
+        return self._insert(target, False, ignores_conflicts)
+
+    def _insert(self, target: str, returning: bool, ignores_conflicts: bool) -> str:
+        """Return the command with its clauses."""
+        conflict = " ON CONFLICT DO NOTHING" if ignores_conflicts else ""
+        return f"INSERT INTO {target}{conflict}{self._returning(returning)}"
+
+    def update(self, rowid: str, columns: Sequence[str], returning: bool) -> str:
+        """Return the command that changes the row `$1`, its new values `$2`, `$3` and so on."""
+        changes = ", ".join(
+            f"{self.column(name)} = ${index}" for index, name in enumerate(columns, 2)
+        )
+        where = f"WHERE {self.column(rowid)} = $1"
+        return f"UPDATE {self.sql} SET {changes} {where}{self._returning(returning)}"
+
+    def delete(self, rowid: str) -> str:
+        """Return the command that deletes the row `$1`."""
+        return f"DELETE FROM {self.sql} WHERE {self.column(rowid)} = $1"
+
+    def truncate(self, cascade: bool, restart_identity: bool) -> str:
+        """Return the command that deletes all rows."""
+        identity = "RESTART IDENTITY" if restart_identity else "CONTINUE IDENTITY"
+        return f"TRUNCATE {self.sql} {identity} {'CASCADE' if cascade else 'RESTRICT'}"
+
+    def copy(self, columns: Sequence[str]) -> str:
+        """Return the command that takes rows in COPY's text format."""
+        return f"COPY {self.sql} ({self._list(columns)}) FROM STDIN"
+
+    def _list(self, columns: Sequence[str]) -> str:
+        """Return the names of columns as a list."""
+        return ", ".join(self.column(name) for name in columns)
+
+    def _returning(self, wanted: bool) -> str:
+        """Return the clause that has the row as it was written come back, all of it, as text."""
+        if not wanted or not self.columns:
+            return ""
+        fields = ", ".join(self.column(name) for name in self.columns)
+        return f" RETURNING {fields}"
+
+
+@dataclass(frozen=True)
+class RemoteType:
+    """The type that a column has on the other server.
+
+    Attributes:
+        sql: its name there, without modifiers.
+        is_array: whether it is an array.
+    """
+
+    sql: str
+    is_array: bool
+
+
+class Writer(SQLWriter):
+    """Writes conditions with the names that the other server's columns have."""
+
+    def __init__(self, table: RemoteTable, parameters: bool = False) -> None:
+        super().__init__(parameters)
+        self._table = table
+
+    def column_name(self, column: Column) -> str:
+        """Return the remote name."""
+        return self._table.column(column.name)
+
+
+class ParameterWriter(Writer):
+    """Writes every value as a parameter, and collects the values.
+
+    Attributes:
+        values: the text of the values, in the order of their numbers.
+    """
+
+    def __init__(self, table: RemoteTable) -> None:
+        super().__init__(table)
+        self.values: list[str | None] = []
+
+    def visit_constant(self, node: Constant) -> Fragment:
+        """Write the next parameter."""
+        if not node.is_bound or node.text is None:
+            return super().visit_constant(node)
+        self.values.append(node.text)
+        written = super().visit_constant(node)
+        return written._replace(sql=f"${len(self.values)}::{self._type(node.type)}")
+
+
+def _where(writer: SQLWriter, filters: Sequence[Expression]) -> str:
+    """Return the WHERE clause."""
+    return f" WHERE {' AND '.join(map(writer.write, filters))}" if filters else ""
+
+
+def _order_by(table: RemoteTable, keys: Sequence[SortKey]) -> str:
+    """Return the ORDER BY clause."""
+    terms = []
+    for key in keys:
+        collation = "" if key.collate is None else f' COLLATE pg_catalog."{key.collate}"'
+        direction = "DESC" if key.is_reversed else "ASC"
+        nulls = "FIRST" if key.nulls_first else "LAST"
+        terms.append(f"{table.column(key.attname)}{collation} {direction} NULLS {nulls}")
+    return f" ORDER BY {', '.join(terms)}" if terms else ""
+
+
+def _limit(limit: object, offset: object) -> str:
+    """Return the LIMIT and OFFSET clauses."""
+    clauses = "" if limit is None else f" LIMIT {limit}"
+    return clauses if not offset else f"{clauses} OFFSET {offset}"
+
+
+def _collations_agree(expression: Expression) -> bool:
+    """Return whether every collation that counts comes from a column, or is the same everywhere.
+
+    What a column of the other server has is taken to be what the foreign table's has. Any other
+    collation may mean something else there.
+    """
+    for node in expression.walk():
+        collation: Collation | None = getattr(node, "input_collation", None)
+        if collation is None or (collation.is_builtin and collation.name in FIXED_COLLATIONS):
+            continue
+        if not any(isinstance(one, Column) and one.collation == collation for one in node.walk()):
+            return False
+    return True

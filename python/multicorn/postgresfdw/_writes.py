@@ -1,0 +1,180 @@
+"""Writing to the other server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from multicorn import SKIPPED, Error
+from multicorn.postgresfdw._statements import CTID, RemoteTable, RemoteType
+
+if TYPE_CHECKING:
+    from psycopg.pq.abc import PGresult
+
+    from multicorn import _Marker
+    from multicorn.postgresfdw._connection import Connection
+
+__all__ = ["Writer"]
+
+# What is to be known of a table before it is written.
+DESCRIBE_TABLE = """
+SELECT c.relkind, pg_catalog.row_security_active(c.oid),
+    a.attname, pg_catalog.format_type(a.atttypid, -1),
+    a.atttypid <> 'int2vector'::regtype AND a.atttypid <> 'oidvector'::regtype
+        AND (pg_catalog.format_type(a.atttypid, -1) LIKE '%[]' OR a.atttypid = 'box'::regtype)
+FROM pg_catalog.pg_class AS c
+LEFT JOIN pg_catalog.pg_attribute AS a
+    ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE c.oid = $1::regclass
+"""
+
+# Kinds of relations that take COPY, and those in which ctid tells one row.
+COPIED_KINDS = frozenset("rpf")
+CTID_KINDS = frozenset("rm")
+
+
+class Description:
+    """What a remote table is.
+
+    Attributes:
+        kind: as relkind in pg_class.
+        takes_copy: whether COPY FROM is possible.
+        types: the types of its columns, by their remote names.
+    """
+
+    def __init__(self, rows: Sequence[tuple[str | None, ...]]) -> None:
+        self.kind = str(rows[0][0])
+        self.takes_copy = self.kind in COPIED_KINDS and rows[0][1] == "f"
+        self.types = {
+            str(name): RemoteType(str(sql), is_array == "t")
+            for _, _, name, sql, is_array in rows
+            if name is not None
+        }
+
+
+class Writer:
+    """Sends the rows of one foreign table.
+
+    Args:
+        connection: where to.
+        table: what is written.
+        rowid: the column that identifies rows, or ctid.
+    """
+
+    def __init__(self, connection: Connection, table: RemoteTable, rowid: str) -> None:
+        self._connection = connection
+        self._table = table
+        self._rowid = rowid
+        self._described: tuple[object, Description] | None = None
+        self._copied: tuple[str, ...] | None = None
+
+    def insert(
+        self, values: Mapping[str, str | None], returning: bool, ignores_conflicts: bool
+    ) -> dict[str, str | None] | _Marker | None:
+        """Write a row."""
+        sql = self._table.insert(tuple(values), returning, ignores_conflicts)
+        result = self._run(sql, tuple(values.values()))
+        return self._written(result, returning)
+
+    def insert_arrays(
+        self, arrays: Sequence[bytes], columns: Sequence[str], ignores_conflicts: bool
+    ) -> int:
+        """Write rows that come as arrays; return how many."""
+        types = self._describe().types
+        by_column = {}
+        for name in columns:
+            remote = self._table.remote_name(name)
+            if remote not in types:
+                raise Error(
+                    f'column "{remote}" of relation {self._table.sql} does not exist',
+                    sqlstate="42703",
+                )
+            by_column[name] = types[remote]
+        sql = self._table.insert_arrays(columns, by_column, ignores_conflicts)
+        result = self._run(sql, arrays)
+        return result.command_tuples or 0
+
+    def update(
+        self, rowid: str, values: Mapping[str, str | None], returning: bool
+    ) -> dict[str, str | None] | _Marker | None:
+        """Change a row."""
+        self._require_rowid()
+        sql = self._table.update(self._rowid, tuple(values), returning)
+        return self._written(self._run(sql, (rowid, *values.values())), returning)
+
+    def delete(self, rowid: str) -> _Marker | None:
+        """Delete a row."""
+        self._require_rowid()
+        result = self._run(self._table.delete(self._rowid), (rowid,))
+        return None if result.command_tuples else SKIPPED
+
+    def truncate(self, cascade: bool, restart_identity: bool) -> None:
+        """Delete all rows."""
+        self._connection.execute(self._table.truncate(cascade, restart_identity))
+
+    # COPY
+
+    def takes_copy(self) -> bool:
+        """Return whether COPY FROM is possible."""
+        return self._describe().takes_copy
+
+    def copy(self, data: bytes, columns: tuple[str, ...]) -> None:
+        """Send rows in COPY's text format."""
+        if self._copied != columns:
+            self.end_copy()
+            self._connection.copy(self, self._table.copy(columns))
+            self._copied = columns
+        self._connection.copy_data(self, data)
+
+    def end_copy(self) -> None:
+        """Have the rows that were sent written."""
+        if self._copied is not None:
+            self._copied = None
+            self._connection.copy_end(self)
+
+    def yield_connection(self) -> None:
+        """End the COPY: somebody else needs the connection."""
+        self.end_copy()
+
+    def forget(self) -> None:
+        """Know of no COPY any more: the transaction has ended it."""
+        self._copied = None
+
+    # How it is done
+
+    def _run(self, sql: str, parameters: Sequence[str | bytes | None]) -> PGresult:
+        """Run a command that comes again and again."""
+        statement = self._connection.prepare(sql)
+        self._connection.send(self, sql, parameters, statement=statement)
+        (result,) = self._connection.results(self)
+        return result
+
+    def _written(self, result: PGresult, returning: bool) -> dict[str, str | None] | _Marker | None:
+        """Return what came of a row."""
+        if not result.command_tuples:
+            return SKIPPED
+        if not returning:
+            return None
+        return dict(zip(self._table.columns, self._connection.row(result, 0), strict=True))
+
+    def _describe(self) -> Description:
+        """Return what the remote table is; it is asked once for each connection."""
+        generation = self._connection.generation
+        if self._described is None or self._described[0] != generation:
+            rows = self._connection.query(DESCRIBE_TABLE, (self._table.sql,))
+            self._described = (self._connection.generation, Description(rows))
+        return self._described[1]
+
+    def _require_rowid(self) -> None:
+        """Raise an error if ctid does not tell which row is meant."""
+        if self._rowid != CTID:
+            return
+        description = self._describe()
+        if description.kind not in CTID_KINDS:
+            raise Error(
+                f"rows of {self._table.sql} on the other server cannot be told apart",
+                sqlstate="0A000",
+                detail="It is not an ordinary table, so that ctid does not identify a row.",
+                hint="Say which column is its primary key: ALTER FOREIGN TABLE ... ALTER COLUMN ..."
+                " OPTIONS (ADD key 'true').",
+            )
