@@ -290,7 +290,7 @@ class Sequences(ForeignDataWrapper):
 
 
 class Keeper(ForeignDataWrapper):
-    """Keeps or changes what it is given to write, as the option `how` says. Its rows are those kept."""
+    """Keeps or changes what it is given to write, as `how` says. Its rows are those kept."""
 
     modify_batch_size = 2
     kept: ClassVar[list[Any]] = []
