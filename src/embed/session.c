@@ -149,9 +149,10 @@ find_collation(void *argument)
 {
 	CollationQuestion *question = argument;
 	Size length;
-	List *name =
-		list_make2(makeString(pstrdup(text_from_python(question->schema, &length))),
-				   makeString(pstrdup(text_from_python(question->name, &length))));
+	List *name = list_make2(makeString(pstrdup(text_from_python(question->schema,
+																&length))),
+							makeString(pstrdup(text_from_python(question->name,
+																&length))));
 
 	question->exists = OidIsValid(get_collation_oid(name, true));
 }
