@@ -86,6 +86,13 @@ session_nest_level(void)
 	return PyLong_FromLong(GetCurrentTransactionNestLevel());
 }
 
+/* The local number of the transaction: a new reference to an int. */
+PyObject *
+session_transaction_number(void)
+{
+	return PyLong_FromUnsignedLong(local_transaction_number());
+}
+
 /* The isolation level of the transaction, as SQL writes it: a new reference. */
 PyObject *
 session_isolation_level(void)

@@ -295,3 +295,19 @@ def test_savepoint_that_was_not_made(
         _transactions.pre_commit()
     _transactions.rollback()
     assert remote.run_sql("SELECT n FROM t") == ""
+
+
+@pytest.mark.parametrize("end", ["commit", "use"])
+def test_transaction_that_nobody_has_ended(
+    connection: Connection, remote: Cluster, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """If the hook of a rollback was cut short, the next transaction does not commit it."""
+    number = 1
+    monkeypatch.setattr(_connection, "transaction_number", lambda: number)
+    connection.execute("INSERT INTO public.t VALUES (1)")
+    number = 2
+    if end == "use":
+        connection.execute("INSERT INTO public.t VALUES (2)")
+    _transactions.pre_commit()
+    _transactions.commit()
+    assert remote.run_sql("SELECT n FROM t") == ("2" if end == "use" else "")

@@ -73,6 +73,12 @@ def nest_level() -> int:
     return 1 if server is None else server.nest_level()
 
 
+def transaction_number() -> int:
+    """Return a number that this local transaction shares with no other one of the session."""
+    server = bridge()
+    return 1 if server is None else server.transaction_number()
+
+
 def isolation_level() -> str:
     """Return the isolation level of the remote transaction that belongs to the local one."""
     server = bridge()
@@ -110,6 +116,8 @@ class Connection:
         self._level = 0
         self._local_level = 0
         self._first_level = 0
+        # Which local transaction that belongs to.
+        self._transaction = 0
         self._savepoints: dict[int, str] = {}
         self._broken: str | None = None
         self._doomed = False
@@ -330,6 +338,7 @@ class Connection:
         binary: bool = False,
     ) -> Request:
         """Take the connection and send a request."""
+        self.leave_other_transaction()
         self._rest_of_others(owner)
         self._require_usable()
         if self._level == 0:
@@ -344,6 +353,14 @@ class Connection:
             request = Request(sql, sender, owner=owner)
         self._dispatch(request)
         return request
+
+    def leave_other_transaction(self) -> None:
+        """Drop what is left of another local transaction, whose end was cut short."""
+        number = transaction_number()
+        if number != self._transaction and self.is_open_in_transaction:
+            self.close()
+            self.end_transaction()
+        self._transaction = number
 
     def _rest_of_others(self, owner: Owner | None) -> None:
         """Bring what is under way to rest."""

@@ -30,6 +30,8 @@ def pre_commit() -> None:
     Raises:
         Error: one of them has not, or nobody knows; what others have committed stays.
     """
+    for connection in connections.all():
+        connection.leave_other_transaction()
     used = [connection for connection in connections.all() if connection.is_open_in_transaction]
     for connection in used:
         connection.require_committable()
