@@ -116,6 +116,17 @@ TRUNCATE shop.log;
 SELECT count(*) FROM there.log;
 SELECT count(*) FROM shop.log;
 
+-- A view takes no COPY, nor does a table with row security: their rows are sent by INSERT.
+CREATE VIEW there.shouted AS SELECT upper(line) AS line, line AS original FROM there.log;
+CREATE FOREIGN TABLE shop.shouted (original text) SERVER remote OPTIONS (schema_name 'there');
+COPY shop.shouted FROM stdin;
+plain
+\N
+"quo\\ted", {in braces}\tand\nlines
+\.
+SELECT * FROM there.log;
+TRUNCATE there.log;
+
 -- Remote and local transactions end together.
 BEGIN;
 INSERT INTO shop.log (line) VALUES ('rolled back');
