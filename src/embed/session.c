@@ -17,6 +17,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "parser/parse_type.h"
+#include "storage/ipc.h"
 #include "utils/guc.h"
 
 /* Raises RuntimeError where a transaction has been decided, or there is none. */
@@ -72,11 +73,15 @@ session_facts(void)
 	return Py_NewRef(facts);
 }
 
-/* Whether a transaction runs that was not decided and has not failed. */
+/*
+ * Whether a transaction runs that was not decided and has not failed. That of a
+ * session that ends will be rolled back, which is not done yet.
+ */
 PyObject *
 session_in_transaction(void)
 {
-	return PyBool_FromLong(IsTransactionState() && !interrupt_in_cleanup());
+	return PyBool_FromLong(IsTransactionState() && !interrupt_in_cleanup() &&
+						   !proc_exit_inprogress);
 }
 
 /* 1 in a transaction, 2 in its first savepoint, and so on: a new reference. */

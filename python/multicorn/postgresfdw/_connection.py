@@ -47,6 +47,10 @@ COMMIT_TIMEOUT = 300.0
 
 LARGEST_STATEMENT_CACHE = 100
 
+# A prepared statement's result is of other types by now, or somebody has deallocated it.
+CHANGED_RESULT = "0A000"
+OUTDATED_STATEMENT = (CHANGED_RESULT, "26000")
+
 
 class ConnectionSettings(Protocol):
     """What a server's options say about its connection, beside libpq's parameters.
@@ -350,7 +354,7 @@ class Connection:
             self._follow(go_along=False)
             sql = sql or self._sources.get(statement or "", ("", ()))[0]
             sender = self._sender(sql, parameters or (), statement, binary)
-            request = Request(sql, sender, owner=owner)
+            request = Request(sql, sender, owner=owner, is_prepared=statement is not None)
         self._dispatch(request)
         return request
 
@@ -585,8 +589,17 @@ class Connection:
         self._note_status(link)
         link.pass_on_notices()
         for at in request.errors:
-            raise remote_error(request.results[at], request.sql_of(at), link.encoding)
+            error = remote_error(request.results[at], request.sql_of(at), link.encoding)
+            if request.is_prepared and error.sqlstate in OUTDATED_STATEMENT:
+                self._forget_statements(link, error.sqlstate == CHANGED_RESULT)
+            raise error
         return request.results[len(request.steps) :]
+
+    def _forget_statements(self, link: Link, exist: bool) -> None:
+        """Have all statements prepared anew: what has happened to one may hold for others."""
+        if exist:
+            self._outdated_statements += link.statements.values()
+        link.statements.clear()
 
     def _note_status(self, link: Link) -> None:
         """Notice that there is no remote transaction, where what was to begin it has failed."""
@@ -615,24 +628,29 @@ class Connection:
     # --- COMMIT: called by `_transactions`, as what follows ---------------------------------------
 
     def require_committable(self) -> None:
-        """Raise if the connection may not commit; what is under way comes to rest."""
+        """Raise if the connection may not commit; what is under way comes to rest.
+
+        Raises:
+            Error: the connection is lost, or the remote transaction has failed.
+        """
         self._require_usable()
         self._rest_of_others(None)
+        link = self._require_link()
+        if link.has_failed:
+            raise self._rolled_back()
+        if not link.is_alive:
+            request = Request("COMMIT")
+            self._lost(request, link.last_words(request))
 
     def send_commit(self) -> None:
         """Send COMMIT.
 
         Raises:
-            Error: the remote transaction cannot commit.
+            Error: as `require_committable`, which may have been long ago.
         """
-        link = self._require_link()
-        if link.has_failed:
-            raise self._rolled_back()
-        request = Request("COMMIT")
-        if not link.is_alive:
-            self._lost(request, link.last_words(request))
+        self.require_committable()
         self._commit_sent = True
-        self._dispatch(request)
+        self._dispatch(Request("COMMIT"))
 
     def await_commit(self) -> None:
         """Wait for what `send_commit` has sent.

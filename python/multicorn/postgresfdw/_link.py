@@ -62,12 +62,14 @@ class Request:
         interrupted: whether an exception has ended the wait for results.
         restartable: whether it may be sent again on another link, since it begins a transaction
             on one that may have died long ago.
+        is_prepared: whether a prepared statement is run.
     """
 
     __slots__ = (
         "complete",
         "copying",
         "interrupted",
+        "is_prepared",
         "owner",
         "restartable",
         "results",
@@ -84,6 +86,7 @@ class Request:
         owner: Owner | None = None,
         steps: Sequence[str] = (),
         restartable: bool = False,
+        is_prepared: bool = False,
     ) -> None:
         self.owner = owner
         self.sql = sql
@@ -94,6 +97,7 @@ class Request:
         self.copying = False
         self.interrupted = False
         self.restartable = restartable
+        self.is_prepared = is_prepared
 
     def _send_simple(self, link: Link) -> None:
         """Send steps and SQL together by the simple protocol."""
@@ -141,6 +145,7 @@ class Link:
         self.statements: dict[str, str] = {}
         self._cancel: Cancel | None = None
         self._notices: list[Report] = []
+        self._farewell = ""
         self.pgconn = connect(parameters, self.encoding)
         try:
             if check is not None:
@@ -194,10 +199,14 @@ class Link:
     @property
     def is_alive(self) -> bool:
         """Whether the server seems to be there still; waits for nothing."""
-        return self.is_good if self.request is not None else is_alive(self.pgconn)
+        if self.request is not None:
+            return self.is_good
+        return is_alive(self.pgconn) and not self._farewell
 
     def last_words(self, request: Request) -> str:
         """Return what is known about the end of the connection."""
+        if self._farewell:
+            return self._farewell
         for at in request.errors:
             return Report(request.results[at], self.encoding).message
         return libpq_message(self.pgconn)
@@ -213,8 +222,15 @@ class Link:
         return [self.encode(value) if isinstance(value, str) else value for value in parameters]
 
     def _note(self, result: pq.abc.PGresult) -> None:
-        """Keep a notice; libpq calls this, and nothing can be raised through it."""
-        self._notices.append(Report(result, self.encoding))
+        """Keep a notice; libpq calls this, and nothing can be raised through it.
+
+        Between commands, libpq takes the last words of a server for a notice too.
+        """
+        report = Report(result, self.encoding)
+        if report.severity in ("FATAL", "PANIC"):
+            self._farewell = report.message
+        else:
+            self._notices.append(report)
 
     def pass_on_notices(self) -> None:
         """Send the server's messages to the client."""

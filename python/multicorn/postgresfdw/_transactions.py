@@ -155,7 +155,6 @@ def own_transaction(connection: Connection) -> Iterator[None]:
         raise
     if before == 0:
         if connection.is_open_in_transaction:
-            connection.require_committable()
             connection.send_commit()
             connection.await_commit()
     else:

@@ -96,6 +96,8 @@ def is_alive(pgconn: pq.abc.PGconn) -> bool:
         # A notice or a changed parameter; or its end, after the last words of the server.
         while wait(pgconn.socket, POLLIN, 0.0, interruptible=False):
             pgconn.consume_input()
+            # Has libpq hand out what it has read.
+            pgconn.is_busy()
     except OperationalError:
         return False
     return pgconn.status == pq.ConnStatus.OK
