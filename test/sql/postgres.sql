@@ -125,6 +125,13 @@ plain
 "quo\\ted", {in braces}\tand\nlines
 \.
 SELECT * FROM there.log;
+
+-- Nor can its rows be told apart without a key; so it is with a table that has children.
+UPDATE shop.shouted SET original = 'x';
+DELETE FROM shop.shouted;
+CREATE TABLE there.child () INHERITS (there.log);
+DELETE FROM shop.log;
+DROP TABLE there.child;
 TRUNCATE there.log;
 
 -- Remote and local transactions end together.

@@ -97,8 +97,6 @@ class Connection:
     Attributes:
         server: the foreign server and the user, as they were when last asked for.
         settings: what the options say beside libpq's parameters.
-        generation: grows with each new connection; what is known about the remote side holds for
-            one generation.
     """
 
     def __init__(
@@ -106,7 +104,6 @@ class Connection:
     ) -> None:
         self.server = server
         self.settings = settings
-        self.generation = 0
         self._parameters = dict(parameters)
         self._check_before: CheckBefore | None = None
         self._check_after: CheckAfter | None = None
@@ -428,7 +425,6 @@ class Connection:
         except ConnectFailure as failure:
             raise connection_failed(name, str(failure)) from None
         self._connected_with = (parameters, settings)
-        self.generation += 1
         self._link = link
 
     # --- Following the local transaction ----------------------------------------------------------

@@ -148,6 +148,8 @@ class PostgresFdw(ForeignDataWrapper):
         **keywords: Any,
     ) -> Iterator[ResultRows]:
         """Yield the rows in batches."""
+        if CTID in columns:
+            self._writer.require_rowid()
 
         def write() -> Query:
             return self._table.select(columns, filters, sortkeys, limit, offset)

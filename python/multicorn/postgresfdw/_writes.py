@@ -7,19 +7,20 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from multicorn import SKIPPED, Error
+from multicorn.postgresfdw._connection import Connection, transaction_number
 from multicorn.postgresfdw._statements import CTID, RemoteTable, RemoteType
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
 
     from multicorn import _Marker
-    from multicorn.postgresfdw._connection import Connection
 
 __all__ = ["Writer"]
 
 # What is to be known of a table before it is written.
 DESCRIBE_TABLE = """
 SELECT c.relkind, pg_catalog.row_security_active(c.oid),
+    EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhparent = c.oid),
     a.attname, pg_catalog.format_type(a.atttypid, -1),
     a.atttypid <> 'int2vector'::regtype AND a.atttypid <> 'oidvector'::regtype
         AND (pg_catalog.format_type(a.atttypid, -1) LIKE '%[]' OR a.atttypid = 'box'::regtype)
@@ -29,9 +30,8 @@ LEFT JOIN pg_catalog.pg_attribute AS a
 WHERE c.oid = $1::regclass
 """
 
-# Kinds of relations that take COPY, and those in which ctid tells one row.
+# Kinds of relations that take COPY.
 COPIED_KINDS = frozenset("rpf")
-CTID_KINDS = frozenset("rm")
 
 # What stands behind a backslash in COPY's text format, where it is not itself.
 COPY_ESCAPES = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
@@ -41,17 +41,19 @@ class Description:
     """What a remote table is.
 
     Attributes:
-        kind: as relkind in pg_class.
         takes_copy: whether COPY FROM is possible.
+        has_ctid: whether ctid tells one row: that of a view does not exist, and two tables of an
+            inheritance tree may have the same.
         types: the types of its columns, by their remote names.
     """
 
     def __init__(self, rows: Sequence[tuple[str | None, ...]]) -> None:
-        self.kind = str(rows[0][0])
-        self.takes_copy = self.kind in COPIED_KINDS and rows[0][1] == "f"
+        kind, has_row_security, has_children, *_ = rows[0]
+        self.takes_copy = kind in COPIED_KINDS and has_row_security == "f"
+        self.has_ctid = kind == "r" and has_children == "f"
         self.types = {
             str(name): RemoteType(str(sql), is_array == "t")
-            for _, _, name, sql, is_array in rows
+            for *_, name, sql, is_array in rows
             if name is not None
         }
 
@@ -69,7 +71,7 @@ class Writer:
         self._connection = connection
         self._table = table
         self._rowid = rowid
-        self._described: tuple[object, Description] | None = None
+        self._described: tuple[int, Description] | None = None
         self._copied: tuple[str, ...] | None = None
 
     def insert(
@@ -103,13 +105,13 @@ class Writer:
         self, rowid: str, values: Mapping[str, str | None], returning: bool
     ) -> dict[str, str | None] | _Marker | None:
         """Change a row."""
-        self._require_rowid()
+        self.require_rowid()
         sql = self._table.update(self._rowid, tuple(values), returning)
         return self._written(self._run(sql, (rowid, *values.values())), returning)
 
     def delete(self, rowid: str) -> _Marker | None:
         """Delete a row."""
-        self._require_rowid()
+        self.require_rowid()
         result = self._run(self._table.delete(self._rowid), (rowid,))
         return None if result.command_tuples else SKIPPED
 
@@ -173,23 +175,23 @@ class Writer:
         return dict(zip(self._table.columns, self._connection.row(result, 0), strict=True))
 
     def _describe(self) -> Description:
-        """Return what the remote table is; it is asked once for each connection."""
-        generation = self._connection.generation
-        if self._described is None or self._described[0] != generation:
+        """Return what the remote table is; it is asked once in each transaction."""
+        transaction = transaction_number()
+        if self._described is None or self._described[0] != transaction:
             rows = self._connection.query(DESCRIBE_TABLE, (self._table.sql,))
-            self._described = (self._connection.generation, Description(rows))
+            self._described = (transaction, Description(rows))
         return self._described[1]
 
-    def _require_rowid(self) -> None:
+    def require_rowid(self) -> None:
         """Raise an error if ctid does not tell which row is meant."""
         if self._rowid != CTID:
             return
-        description = self._describe()
-        if description.kind not in CTID_KINDS:
+        if not self._describe().has_ctid:
             raise Error(
                 f"rows of {self._table.sql} on the other server cannot be told apart",
                 sqlstate="0A000",
-                detail="It is not an ordinary table, so that ctid does not identify a row.",
+                detail="It is not an ordinary table, or has children, so that ctid does not tell"
+                " which row is meant.",
                 hint="Say which column is its primary key: ALTER FOREIGN TABLE ... ALTER COLUMN ..."
                 " OPTIONS (ADD key 'true').",
                 context="",
