@@ -167,7 +167,7 @@ format:
 	@$(run_python) $(top)/tools/lint.py --fix
 
 demo:
-	@$(install_dependencies) server
+	@$(install_dependencies) server demo
 	@$(run_python) $(top)/demo/run.py
 
 bench:

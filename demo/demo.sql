@@ -70,3 +70,44 @@ FROM package JOIN team USING (section)
 WHERE team = 'Data' AND status = 'installed';
 
 SELECT * FROM database_packages ORDER BY name;
+
+-- The third wrapper comes with the extension: tables of other PostgreSQL servers. A second database,
+-- a shop, stands for one here. It knows nothing of Multicorn.
+
+CREATE DATABASE shop;
+\connect shop
+CREATE TABLE customer (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL);
+CREATE TABLE orders (
+    id bigserial PRIMARY KEY,
+    customer int NOT NULL REFERENCES customer,
+    package text NOT NULL,
+    placed date NOT NULL DEFAULT current_date
+);
+INSERT INTO customer (name) VALUES ('Ada'), ('Bob');
+INSERT INTO orders (customer, package) VALUES (1, 'bash'), (1, 'make'), (2, 'python3');
+
+-- Back here, its tables are imported. The options are those of postgres_fdw.
+
+\connect postgres
+CREATE SERVER shop FOREIGN DATA WRAPPER multicorn_postgres
+    OPTIONS (host :'HOST', port :'PORT', dbname 'shop');
+CREATE USER MAPPING FOR CURRENT_USER SERVER shop OPTIONS (user :'USER');
+IMPORT FOREIGN SCHEMA public FROM SERVER shop INTO public;
+
+-- Remote tables, the packages of this machine and a local table in one query.
+
+SELECT customer.name AS customer, orders.package, package.version, team.team
+FROM orders
+JOIN customer ON customer.id = orders.customer
+JOIN package ON package.name = orders.package
+LEFT JOIN team USING (section)
+ORDER BY orders.id;
+
+-- A new order is given no id: the remote sequence makes one, and it comes back.
+
+INSERT INTO orders (customer, package) VALUES (2, 'bash') RETURNING id, package;
+
+-- What is asked of the remote: the columns that are needed, its conditions, its order and its limit.
+
+EXPLAIN (VERBOSE, COSTS OFF)
+SELECT package FROM orders WHERE customer = 2 ORDER BY id DESC LIMIT 5;

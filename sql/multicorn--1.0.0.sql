@@ -27,3 +27,21 @@ CREATE FOREIGN DATA WRAPPER multicorn_postgres
 	HANDLER multicorn_handler
 	VALIDATOR multicorn_postgres_validator
 	OPTIONS (wrapper 'multicorn.postgresfdw.PostgresFdw');
+
+-- The connections of this session to remote PostgreSQL servers.
+CREATE FUNCTION multicorn_postgres_get_connections(
+	OUT server_name text, OUT user_name text, OUT valid boolean, OUT used_in_xact boolean,
+	OUT closed boolean, OUT remote_backend_pid int4)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT PARALLEL RESTRICTED;
+
+CREATE FUNCTION multicorn_postgres_disconnect(server_name text)
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT PARALLEL RESTRICTED;
+
+CREATE FUNCTION multicorn_postgres_disconnect_all()
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT PARALLEL RESTRICTED;

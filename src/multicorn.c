@@ -11,6 +11,7 @@
 #include "embed/interpreter.h"
 #include "embed/interrupt.h"
 #include "execute/analyze.h"
+#include "execute/connections.h"
 #include "execute/explain.h"
 #include "execute/fetch.h"
 #include "execute/import.h"
@@ -25,6 +26,7 @@
 #include "plan/statistics.h"
 #include "plan/target.h"
 #include "plan/upper.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "wrapper/instance.h"
 #include "wrapper/options.h"
@@ -35,11 +37,17 @@ PG_MODULE_MAGIC;
 PG_FUNCTION_INFO_V1(multicorn_handler);
 PG_FUNCTION_INFO_V1(multicorn_validator);
 PG_FUNCTION_INFO_V1(multicorn_postgres_validator);
+PG_FUNCTION_INFO_V1(multicorn_postgres_get_connections);
+PG_FUNCTION_INFO_V1(multicorn_postgres_disconnect);
+PG_FUNCTION_INFO_V1(multicorn_postgres_disconnect_all);
 
 PGDLLEXPORT void _PG_init(void);
 PGDLLEXPORT Datum multicorn_handler(PG_FUNCTION_ARGS);
 PGDLLEXPORT Datum multicorn_validator(PG_FUNCTION_ARGS);
 PGDLLEXPORT Datum multicorn_postgres_validator(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum multicorn_postgres_get_connections(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum multicorn_postgres_disconnect(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum multicorn_postgres_disconnect_all(PG_FUNCTION_ARGS);
 
 /* multicorn_handler() returns fdw_handler: the callbacks of foreign tables. */
 Datum
@@ -99,6 +107,28 @@ multicorn_postgres_validator(PG_FUNCTION_ARGS)
 	options_validate_postgres(untransformRelOptions(PG_GETARG_DATUM(0)),
 							  PG_GETARG_OID(1));
 	PG_RETURN_VOID();
+}
+
+/* multicorn_postgres_get_connections() returns setof record: those of the session. */
+Datum
+multicorn_postgres_get_connections(PG_FUNCTION_ARGS)
+{
+	connections_list(fcinfo);
+	return (Datum) 0;
+}
+
+/* multicorn_postgres_disconnect(text) returns boolean: was there one to close? */
+Datum
+multicorn_postgres_disconnect(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(connections_disconnect(text_to_cstring(PG_GETARG_TEXT_PP(0))));
+}
+
+/* multicorn_postgres_disconnect_all() returns boolean: the same for all servers. */
+Datum
+multicorn_postgres_disconnect_all(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(connections_disconnect_all());
 }
 
 /* The virtual environment is chosen once for a session. */

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from multicorn import ForeignDataWrapper
 from multicorn._bridge import bridge
 from multicorn._describe import describe, summary
@@ -67,6 +69,7 @@ __all__ = [
     "import_schema",
     "load",
     "mapping_options",
+    "postgres_connections",
     "redact",
     "remember_secrets",
     "show",
@@ -191,6 +194,16 @@ def validate_postgres(options: dict[str, str], catalog: Place, is_superuser: boo
     from multicorn.postgresfdw._options import validate
 
     validate(options, catalog, is_superuser=is_superuser)
+
+
+def postgres_connections(method: str, *arguments: int) -> Any:
+    """Call a method of the connections to remote PostgreSQL servers.
+
+    Returns:
+        What the method does; None if there never was a connection.
+    """
+    module = sys.modules.get("multicorn.postgresfdw._connections")
+    return None if module is None else getattr(module.connections, method)(*arguments)
 
 
 def dump_json(value: object) -> str:

@@ -55,6 +55,8 @@ static const FunctionSlot slots[] = {
 	{"multicorn._server", "load", &interpreter_functions.load},
 	{"multicorn._server", "mapping_options",
 	 &interpreter_functions.mapping_options},
+	{"multicorn._server", "postgres_connections",
+	 &interpreter_functions.postgres_connections},
 	{"multicorn._server", "redact", &interpreter_functions.redact},
 	{"multicorn._server", "remember_secrets",
 	 &interpreter_functions.remember_secrets},

@@ -25,6 +25,7 @@ typedef struct InterpreterFunctions
 	PyObject *import_schema;
 	PyObject *load;
 	PyObject *mapping_options;
+	PyObject *postgres_connections;
 	PyObject *redact;
 	PyObject *remember_secrets;
 	PyObject *show;

@@ -358,12 +358,12 @@ def test_cancel(driven: Remote, server: Cluster, remote: Cluster, begun: bool) -
 def test_statement_timeout(driven: Remote, remote: Cluster) -> None:
     """So does a timeout; within a savepoint, what was before stays."""
     session = driven.session
-    session.execute("SET statement_timeout = '300ms'")
     with session.transaction():
         driven.run("INSERT INTO public.t VALUES (1)")
         pid = driven.pid
         with pytest.raises(errors.QueryCanceled), session.transaction():
             driven.run("INSERT INTO public.t VALUES (2)")
+            session.execute("SET LOCAL statement_timeout = '300ms'")
             driven.run("SELECT pg_sleep(1000)")
         driven.run("INSERT INTO public.t VALUES (3)")
         assert driven.pid == pid
@@ -390,6 +390,7 @@ def test_stopped_remote(driven: Remote, remote: Cluster) -> None:
         with pytest.raises(errors.QueryCanceled):
             driven.value("SELECT 1")
         assert time.monotonic() - start < 2
+        session.execute("SET statement_timeout = 0")
         # The server itself is there: another backend of it.
         assert driven.value("SELECT 1") == "1"
         assert driven.pid != pid
@@ -419,8 +420,9 @@ def test_stopped_server(driven: Remote, remote: Cluster) -> None:
     driven.value("SELECT 1")
     postmaster = int((remote.data / "postmaster.pid").read_text().split()[0])
     session = driven.session
+    pid = driven.pid
     session.execute("SET statement_timeout = '200ms'")
-    with stopped(postmaster), stopped(driven.pid):
+    with stopped(postmaster), stopped(pid):
         start = time.monotonic()
         with pytest.raises(errors.QueryCanceled):
             driven.value("SELECT 1")
@@ -614,18 +616,81 @@ def test_list_and_close(driven: Remote, make: Callable[..., Remote]) -> None:
     driven.session.add_notice_handler(lambda notice: warnings.append(notice.message_primary))
     driven.value("SELECT 1")
     pid = driven.pid
-    row = f"[('{driven.name}', 'postgres', True, False, False, {pid})]"
-    assert driven("connections.listed()") == row
+    assert listed(driven) == [(driven.name, "postgres", True, False, False, pid)]
     with driven.session.transaction():
         driven.value("SELECT 1")
-        assert driven(f"connections.disconnect('{driven.name}')") == "False"
-        assert driven("connections.disconnect_all()") == "False"
+        assert listed(driven) == [(driven.name, "postgres", True, True, False, pid)]
+        assert not disconnect(driven)
+        assert not disconnect_all(driven)
     refused = f'cannot close connection for server "{driven.name}" because it is still in use'
     assert warnings == [refused, refused]
-    assert driven("connections.disconnect('another')") == "False"
-    assert driven(f"connections.disconnect('{driven.name}')") == "True"
-    assert driven(f"connections.disconnect('{driven.name}')") == "False"
-    assert driven("connections.listed()") == "[]"
+    driven.session.execute("CREATE SERVER another FOREIGN DATA WRAPPER multicorn")
+    assert not disconnect(driven, "another")
+    assert disconnect(driven)
+    assert not disconnect(driven)
+    assert listed(driven) == []
+    driven.value("SELECT 1")
+    assert disconnect_all(driven)
+    assert not disconnect_all(driven)
+    with pytest.raises(errors.UndefinedObject, match='server "nobody" does not exist'):
+        disconnect(driven, "nobody")
+
+
+def test_list_what_was_dropped(driven: Remote, remote: Cluster) -> None:
+    """A connection whose server has another name, or is gone, is known all the same."""
+    session = driven.session
+    driven.value("SELECT 1")
+    pid = driven.pid
+    session.execute(f"ALTER SERVER {driven.name} RENAME TO renamed")
+    assert [row[0] for row in listed(driven)] == ["renamed"]
+    with session.transaction():
+        driven.value("SELECT 1")
+        session.execute("DROP USER MAPPING FOR postgres SERVER renamed")
+        assert listed(driven) == [("renamed", None, False, True, False, pid)]
+        session.execute("DROP SERVER renamed CASCADE")
+        assert listed(driven) == [(None, None, False, True, False, pid)]
+    assert disconnect_all(driven)
+    wait_until(lambda: activity(remote, pid) == "")
+
+
+def test_list_public(make: Callable[..., Remote], server: Cluster) -> None:
+    """The user of a mapping of PUBLIC is public."""
+    driven = make()
+    server.run_sql(
+        f"DROP USER MAPPING FOR postgres SERVER {driven.name};"
+        f"CREATE USER MAPPING FOR public SERVER {driven.name}"
+    )
+    driven.value("SELECT 1")
+    assert [row[:2] for row in listed(driven)] == [(driven.name, "public")]
+
+
+def test_session_without_connections(session: Session) -> None:
+    """Whoever has never used a remote table has no connections, and no Python for that."""
+    assert session.execute("SELECT multicorn_postgres_get_connections()").fetchall() == []
+    assert session.execute("SELECT multicorn_postgres_disconnect_all()").fetchone() == (False,)
+    assert session.execute("SELECT multicorn_postgres_disconnect('python')").fetchone() == (False,)
+    # Once Python runs, this could not be set any more.
+    session.execute("SET multicorn.virtualenv = '/nonexistent'")
+
+
+def listed(driven: Remote) -> list[tuple[Any, ...]]:
+    """What the session says about its connections."""
+    return driven.session.execute("SELECT * FROM multicorn_postgres_get_connections()").fetchall()
+
+
+def disconnect(driven: Remote, name: str | None = None) -> bool:
+    """Close the connections to a server, by default the table's."""
+    sql = "SELECT multicorn_postgres_disconnect(%s)"
+    row = driven.session.execute(sql, [name or driven.name]).fetchone()
+    assert row is not None
+    return bool(row[0])
+
+
+def disconnect_all(driven: Remote) -> bool:
+    """Close all connections."""
+    row = driven.session.execute("SELECT multicorn_postgres_disconnect_all()").fetchone()
+    assert row is not None
+    return bool(row[0])
 
 
 # --- Owners ---------------------------------------------------------------------------------------

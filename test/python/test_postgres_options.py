@@ -145,7 +145,7 @@ def known_to(server: Cluster, name: str) -> bool:
 def test_names_are_accepted_where_postgres_fdw_accepts_them(
     server: Cluster, judge: Judge, place: str
 ) -> None:
-    ours_alone = {"key", "generated"}
+    ours_alone = {"key", "generated", "shippable"}
     for name in (*options.OPTIONS, *OTHER_NAMES):
         if name in ours_alone or not known_to(server, name):
             continue
@@ -229,7 +229,11 @@ def test_validation_needs_no_psycopg() -> None:
             "server",
             'The option "import_default" belongs to IMPORT FOREIGN SCHEMA.',
         ),
-        ("x", "column", "Valid options in this context are: column_name, generated, key"),
+        (
+            "x",
+            "column",
+            "Valid options in this context are: column_name, generated, key, shippable",
+        ),
     ],
 )
 def test_a_wrong_name_has_a_hint(name: str, place: options.Place, hint: str) -> None:

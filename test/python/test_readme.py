@@ -49,7 +49,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 # What each block of commands must print, or the file it must leave.
 OUTCOMES = {
-    "make demo": "test2 19",
+    "make demo": "Remote SQL: SELECT",
     "make test": "run_tests.py",
     "sudo apt-get install make": "multicorn.so",
     "make PG_CONFIG=": "multicorn.so",
@@ -76,13 +76,25 @@ def test_commands_of_readme(block: Block, sources: Path, tmp_path: Path) -> None
         assert outcome in output
 
 
-def test_first_wrapper_of_readme() -> None:
+# The database that the page finds on another server.
+ARCHIVE = """
+CREATE ROLE me LOGIN PASSWORD 'secret';
+CREATE TABLE orders (id bigserial PRIMARY KEY, customer text NOT NULL, amount numeric(8, 2));
+INSERT INTO orders (customer, amount) VALUES ('ada', 12.50), ('bob', 99), ('ada', 7.25);
+GRANT ALL ON orders, orders_id_seq TO me;
+"""
+
+
+def test_examples_of_readme() -> None:
     blocks = [block for block in read_blocks(README) if block.language != "bash"]
-    assert [block.language for block in blocks] == ["python", "json", "sql", "sql", "text"]
+    languages = ["python", "json", "sql", "sql", "text", "sql", "sql", "text"]
+    assert [block.language for block in blocks] == languages
     with Cluster() as cluster:
         cluster.createdb("mydb")
-        reader = Reader(cluster.scratch, cluster, {"/srv/wrappers": cluster.scratch / "wrappers"})
-        reader.follow(blocks)
+        cluster.createdb("archive")
+        cluster.run_sql(ARCHIVE, database="archive")
+        places = {"/srv/wrappers": cluster.scratch / "wrappers", "db.example.org": cluster.host}
+        Reader(cluster.scratch, cluster, places).follow(blocks)
 
 
 def test_settings_of_readme() -> None:

@@ -10,8 +10,8 @@ from multicorn.utils import WARNING, ForeignServer, log_to_postgres
 
 __all__ = ["Connections", "connections"]
 
-# server_name, user_name, valid, used_in_xact, closed, remote_backend_pid
-Listed = tuple[str, str, bool, bool, bool, int]
+# The OIDs of server and user mapping; valid, used_in_xact, closed, remote_backend_pid.
+Listed = tuple[int, int, bool, bool, bool, int]
 
 
 class Connections:
@@ -59,11 +59,11 @@ class Connections:
         return list(self._connections.values())
 
     def listed(self) -> list[Listed]:
-        """Return a row for each open connection, as postgres_fdw_get_connections() does."""
+        """Return what multicorn_postgres_get_connections() shows of each open connection."""
         return [
             (
-                connection.server.name,
-                connection.server.user,
+                connection.server.oid,
+                connection.server.user_mapping_oid,
                 connection.is_valid,
                 connection.is_open_in_transaction,
                 connection.is_closed,
@@ -73,12 +73,12 @@ class Connections:
             if connection.is_open
         ]
 
-    def disconnect(self, server_name: str) -> bool:
+    def disconnect(self, server_oid: int) -> bool:
         """Close the connections to a server, and return whether there were any to close.
 
         One that is in use by the transaction stays, with a WARNING.
         """
-        return self._disconnect([one for one in self.all() if one.server.name == server_name])
+        return self._disconnect([one for one in self.all() if one.server.oid == server_oid])
 
     def disconnect_all(self) -> bool:
         """Close all connections, and return whether there were any to close."""

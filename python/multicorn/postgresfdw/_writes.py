@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,9 @@ WHERE c.oid = $1::regclass
 # Kinds of relations that take COPY, and those in which ctid tells one row.
 COPIED_KINDS = frozenset("rpf")
 CTID_KINDS = frozenset("rm")
+
+# What stands behind a backslash in COPY's text format, where it is not itself.
+COPY_ESCAPES = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 
 
 class Description:
@@ -88,6 +92,7 @@ class Writer:
                 raise Error(
                     f'column "{remote}" of relation {self._table.sql} does not exist',
                     sqlstate="42703",
+                    context="",
                 )
             by_column[name] = types[remote]
         sql = self._table.insert_arrays(columns, by_column, ignores_conflicts)
@@ -114,17 +119,27 @@ class Writer:
 
     # COPY
 
-    def takes_copy(self) -> bool:
-        """Return whether COPY FROM is possible."""
-        return self._describe().takes_copy
-
     def copy(self, data: bytes, columns: tuple[str, ...]) -> None:
-        """Send rows in COPY's text format."""
+        """Send rows in COPY's text format; where COPY is not possible, by INSERT."""
+        if not self._describe().takes_copy:
+            self._insert_lines(data, columns)
+            return
         if self._copied != columns:
             self.end_copy()
             self._connection.copy(self, self._table.copy(columns))
             self._copied = columns
         self._connection.copy_data(self, data)
+
+    def _insert_lines(self, data: bytes, columns: tuple[str, ...]) -> None:
+        """Insert rows in COPY's text format."""
+        lines = data.removesuffix(b"\n").split(b"\n")
+        if not columns:
+            for _ in lines:
+                self.insert({}, False, False)
+            return
+        rows = [line.split(b"\t") for line in lines]
+        arrays = [b"{%s}" % b",".join(map(_element, fields)) for fields in zip(*rows, strict=True)]
+        self.insert_arrays(arrays, columns, False)
 
     def end_copy(self) -> None:
         """Have the rows that were sent written."""
@@ -177,4 +192,13 @@ class Writer:
                 detail="It is not an ordinary table, so that ctid does not identify a row.",
                 hint="Say which column is its primary key: ALTER FOREIGN TABLE ... ALTER COLUMN ..."
                 " OPTIONS (ADD key 'true').",
+                context="",
             )
+
+
+def _element(field: bytes) -> bytes:
+    """Return a field of COPY's text format as an element of an array in text form."""
+    if field == b"\\N":
+        return b"NULL"
+    value = re.sub(rb"\\(.)", lambda found: COPY_ESCAPES.get(found[1], found[1]), field)
+    return b'"%s"' % value.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
