@@ -3,7 +3,8 @@
 The pairs are those of Debian's releases. Each release is installed with debootstrap into a folder
 that is kept for the next time, under $XDG_CACHE_HOME/multicorn-matrix; "make test" runs there as a
 user would run it on a fresh machine, as root or as a user with sudo. A release that cannot be had
-is reported as not run. The last line is "N passed, N failed", over all releases.
+is reported as not run. Then each release reads and writes a PostgreSQL server of the next one, and
+the last that of the first. The last line is "N passed, N failed", over all releases.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +31,9 @@ SECONDS_PER_RELEASE = 1500
 
 # All of Debian's releases are installed alike; an older debootstrap does not know the newest.
 DEBOOTSTRAP_SCRIPT = Path("/usr/share/debootstrap/scripts/sid")
+
+# What is run against a server of another release.
+VERSIONS_TEST = "test/python/test_postgres_versions.py"
 
 # Tests run as a user with this name where they do not run as root.
 USER = "tester"
@@ -53,6 +58,11 @@ class Release:
     postgres: str
     python: str
     as_root: bool
+
+    @property
+    def account(self) -> str:
+        """Whom the tests run as."""
+        return "root" if self.as_root else USER
 
 
 RELEASES = (
@@ -116,6 +126,30 @@ class Machine:
         with self.log.open("a") as log:
             limit = ["timeout", "--kill-after=30", str(SECONDS_PER_RELEASE)]
             return _run([*limit, *self._enter(script, account)], log.fileno())
+
+    @contextmanager
+    def serve(self, folder: str, account: str) -> Iterator[str]:
+        """Run a throw-away server that other machines reach; returns how to connect to it.
+
+        Raises:
+            NotRun: If it does not start.
+        """
+        script = f"cd {folder} && PYTHONPATH=test exec python3 -m harness.serve"
+        with self.log.open("a") as log:
+            process = subprocess.Popen(
+                self._enter(script, account),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        # Its input ends with the block, and so does the server.
+        with process:
+            assert process.stdout is not None
+            conninfo = process.stdout.readline().strip()
+            if not conninfo:
+                raise NotRun(f"the server of {self.suite} does not start")
+            yield conninfo
 
     def _install(self) -> None:
         """Install the release from scratch."""
@@ -221,21 +255,57 @@ def machine_of(release: Release, log: Path) -> Machine:
     raise NotRun("; ".join(reasons))
 
 
-def test_release(release: Release, log: Path) -> tuple[str, Counts]:
-    """Run the tests on a release.
+@dataclass(frozen=True)
+class Tested:
+    """A release that the tests have run on.
 
-    Returns:
-        What was tested, in words, and the counts.
+    Attributes:
+        release: Which one.
+        machine: Its machine.
+        folder: Where the sources are on it.
+        words: What was tested, in words.
     """
+
+    release: Release
+    machine: Machine
+    folder: str
+    words: str
+
+
+def test_release(release: Release, log: Path) -> tuple[Tested, Counts]:
+    """Run the tests on a release."""
     machine = machine_of(release, log)
-    account = "root" if release.as_root else USER
+    account = release.account
     folder = machine.copy_sources(account)
-    status = machine.run(f"cd {folder} && make test LINT=0", account)
-    output = log.read_text(errors="replace")
+    counts, output = run_tests(machine, f"cd {folder} && make test LINT=0", account)
+    words = f"{machine.suite}, {read_versions(output)}, as {account}"
+    return Tested(release, machine, folder, words), counts
+
+
+def test_pair(local: Tested, remote: Tested) -> Counts:
+    """Run the tests of remote PostgreSQL servers against another release's server.
+
+    Raises:
+        NotRun: If that server does not start.
+    """
+    with remote.machine.serve(remote.folder, remote.release.account) as conninfo:
+        command = (
+            f"cd {local.folder} && MULTICORN_OTHER_SERVER='{conninfo}'"
+            f" make test-python PYTEST_ARGS='-q {VERSIONS_TEST}'"
+        )
+        counts, _ = run_tests(local.machine, command, local.release.account)
+        return counts
+
+
+def run_tests(machine: Machine, command: str, account: str) -> tuple[Counts, str]:
+    """Run a command that tests, and return the counts and what it has printed."""
+    before = machine.log.stat().st_size if machine.log.exists() else 0
+    status = machine.run(command, account)
+    output = machine.log.read_bytes()[before:].decode(errors="replace")
     counts = read_counts(output)
     if status != 0 and not counts.failed:
         counts += Counts(failed=1)
-    return f"{machine.suite}, {read_versions(output)}, as {account}", counts
+    return counts, output
 
 
 def read_counts(output: str) -> Counts:
@@ -253,6 +323,7 @@ def read_versions(output: str) -> str:
 def run_matrix() -> Counts:
     """Run the tests on every release and print how each went."""
     counts = Counts()
+    all_tested = []
     for release in RELEASES:
         log = LOGS / f"{release.suites[0]}.log"
         log.unlink(missing_ok=True)
@@ -263,11 +334,34 @@ def run_matrix() -> Counts:
             print(f"{release.name}: not run: {reason}", flush=True)
             counts += Counts(skipped=1)
             continue
-        if result.failed:
-            print("".join(log.read_text(errors="replace").splitlines(keepends=True)[-200:]))
-        print(f"{release.name} ({tested}): {result}", flush=True)
-        counts += result
+        all_tested.append(tested)
+        counts += report(f"{release.name} ({tested.words})", result, log)
+    return counts + run_pairs(all_tested)
+
+
+def run_pairs(all_tested: Sequence[Tested]) -> Counts:
+    """Let each release use a server of the next one, and the last one that of the first."""
+    counts = Counts()
+    if len(all_tested) < 2:
+        return counts
+    for local, remote in zip(all_tested, [*all_tested[1:], all_tested[0]], strict=True):
+        name = f"PostgreSQL {local.release.postgres} with a remote {remote.release.postgres}"
+        try:
+            result = test_pair(local, remote)
+        except NotRun as reason:
+            print(f"{name}: not run: {reason}", flush=True)
+            counts += Counts(skipped=1)
+            continue
+        counts += report(name, result, local.machine.log)
     return counts
+
+
+def report(name: str, result: Counts, log: Path) -> Counts:
+    """Print how something went, with the end of the log if it has failed; return the counts."""
+    if result.failed:
+        print("".join(log.read_text(errors="replace").splitlines(keepends=True)[-200:]))
+    print(f"{name}: {result}", flush=True)
+    return result
 
 
 # --- Running --------------------------------------------------------------------------------------

@@ -342,7 +342,9 @@ def other_wrapper(add_module: Callable[[str], str]) -> str:
                 return []
 
             def pre_commit(self):
-                if "kill" in self.options:
+                if "crash" in self.options:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                elif "kill" in self.options:
                     remote = pq.PGconn.connect(self.options["kill"].encode())
                     remote.exec_(b"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
                                  b" WHERE application_name LIKE 'far_%'")
@@ -411,6 +413,32 @@ def test_killed_between_its_commit_and_ours(far: Far, other_wrapper: str, remote
     assert far.content() == [1, 7]
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_local_server_crashes(
+    make: Callable[..., Far], server: Cluster, other_wrapper: str, when: str
+) -> None:
+    """Before the remote COMMIT nothing is committed; after it, the remote has what is lost here."""
+    modules = f"{server.scratch}/modules"
+    settings = {"multicorn.python_path": modules, "synchronous_commit": "on"}
+    with Cluster(settings=settings) as local:
+        local.run_sql(
+            "CREATE EXTENSION multicorn; CREATE SERVER python FOREIGN DATA WRAPPER multicorn"
+        )
+        far = make(psycopg.connect(local.dsn, autocommit=True))
+        far.remote.execute("TRUNCATE t")
+        add_other(far, other_wrapper, crash="yes")
+        far.execute("CREATE TABLE own (n int)")
+        statements = ["INSERT INTO t VALUES (1)", "SELECT FROM other"]
+        with pytest.raises(psycopg.OperationalError), far.session.transaction():
+            far.execute("INSERT INTO own VALUES (1)")
+            for statement in statements if when == "after" else statements[::-1]:
+                far.execute(statement)
+        wait_until(lambda: not far.backends())
+        assert far.content() == ([1] if when == "after" else [])
+        local.restart("immediate")
+        assert local.run_sql(f"SELECT count(*) FROM {far.name}.own") == "0"
+
+
 def test_killed_in_its_commit(far: Far) -> None:
     """Nobody knows, and the error says so."""
     with pytest.raises(psycopg.Error, match=r"outcome .* is unknown") as raised:
@@ -456,6 +484,23 @@ def test_commit_is_not_answered(far: Far, server: Cluster) -> None:
     assert warnings == [f'the outcome of the transaction on server "{far.name}" is unknown']
     far.execute("INSERT INTO t VALUES (7)")
     assert far.content() == [7]
+
+
+def test_commit_cannot_be_cancelled(make: Callable[..., Far]) -> None:
+    """If a cancelled COMMIT goes through all the same, a WARNING tells."""
+    warnings: list[str | None] = []
+    with Cluster(settings={"synchronous_standby_names": "nobody"}) as other:
+        other.run_sql(REMOTE_TABLES)
+        far = make(place=other, options="-c synchronous_commit=on")
+        far.session.add_notice_handler(lambda notice: warnings.append(notice.message_primary))
+        far.execute("CREATE TEMP TABLE own (n int)")
+        running = Running(far.session, "INSERT INTO own VALUES (1); INSERT INTO t VALUES (1)")
+        wait_until(lambda: far.backends("wait_event = 'SyncRep'"))
+        far.session.cancel()
+        assert isinstance(running.end(), errors.QueryCanceled)
+        assert far.content() == [1]
+        assert far.value("SELECT count(*) FROM own") == 0
+    assert f'the transaction on server "{far.name}" was committed' in warnings
 
 
 # --- Cancels --------------------------------------------------------------------------------------
