@@ -62,6 +62,14 @@ struct ToDatum
 
 typedef struct ToPython ToPython;
 
+/* Which of the session's settings have a say in the text form of a type. */
+typedef enum TextSteadiness
+{
+	TEXT_STEADY, /* none */
+	TEXT_COMMON, /* DateStyle, extra_float_digits and bytea_output at most */
+	TEXT_VARIES	 /* perhaps others */
+} TextSteadiness;
+
 /*
  * A new reference for a datum that is not NULL. NULL with an exception set is
  * an error; NULL without one says that Python has no exact value for it.
@@ -72,8 +80,9 @@ struct ToPython
 {
 	ToPythonFunction convert;
 	Oid type;
-	FmgrInfo output;   /* the type's output function */
-	ToPython *element; /* array */
+	FmgrInfo output;		   /* the type's output function */
+	TextSteadiness steadiness; /* where it gives the text form */
+	ToPython *element;		   /* array */
 	int16 typlen;
 	bool typbyval;
 	char typalign;
@@ -100,7 +109,10 @@ extern Datum to_datum_checked(ToDatum *self, Datum datum);
 extern ToPython *to_python_create(Oid type, bool as_text);
 extern PyObject *to_python(ToPython *self, Datum datum, bool isnull);
 extern char *to_exact_text(ToPython *self, Datum datum);
-extern void set_for_text(const char *name, const char *value);
+
+/* text_writer.c, which also has a header of its own */
+extern TextSteadiness text_steadiness(Oid type);
+extern int begin_exact_settings(void);
 
 /* datetime.c */
 extern ToDatumFunction datetime_to_datum(Oid type);

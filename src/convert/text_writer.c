@@ -310,6 +310,20 @@ find_plain_type(Oid type)
 	return NULL;
 }
 
+/*
+ * What the output function of a type gives: how far is it independent of the
+ * session's settings? Reads catalogs.
+ */
+TextSteadiness
+text_steadiness(Oid type)
+{
+	const PlainType *plain = find_plain_type(type);
+
+	if (plain == NULL)
+		return TEXT_VARIES;
+	return plain->steady ? TEXT_STEADY : TEXT_COMMON;
+}
+
 /* ---------- making a writer ---------- */
 
 /* Chooses how the values of a type are written. */
@@ -504,22 +518,6 @@ write_rows(TextWriter *writer, TupleTableSlot **slots, int count, Size most)
 		done++;
 	} while (done < count && text_writer_size(writer) < most);
 	return done;
-}
-
-/* Until the nest level ends, output functions give texts that are exact everywhere. */
-static int
-begin_exact_settings(void)
-{
-	int level = NewGUCNestLevel();
-
-	set_for_text("datestyle", "ISO");
-	set_for_text("intervalstyle", "postgres");
-	set_for_text("extra_float_digits", "1");
-	set_for_text("bytea_output", "hex");
-	set_for_text("lc_monetary", "C");
-	/* The names of tables and functions come with their schemas. */
-	set_for_text("search_path", "pg_catalog");
-	return level;
 }
 
 /*

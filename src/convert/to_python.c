@@ -75,6 +75,60 @@ text_form_to_python(ToPython *self, Datum datum)
 	return string;
 }
 
+/*
+ * A setting that text forms depend on is given a value until the nest level of
+ * settings ends.
+ */
+static void
+set_for_text(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+/* Do the session's settings give text forms that are exact everywhere? */
+static bool
+are_settings_exact(void)
+{
+	return DateStyle == USE_ISO_DATES && IntervalStyle == INTSTYLE_POSTGRES &&
+		extra_float_digits >= 1;
+}
+
+/*
+ * Until AtEOXact_GUC() ends the nest level that is returned, output functions
+ * give texts that are exact everywhere.
+ */
+int
+begin_exact_settings(void)
+{
+	int level = NewGUCNestLevel();
+
+	set_for_text("datestyle", "ISO");
+	set_for_text("intervalstyle", "postgres");
+	set_for_text("extra_float_digits", "1");
+	set_for_text("bytea_output", "hex");
+	set_for_text("lc_monetary", "C");
+	/* The names of tables and functions come with their schemas. */
+	set_for_text("search_path", "pg_catalog");
+	return level;
+}
+
+/* The text form of any type, one that is exact wherever it is read. */
+static PyObject *
+exact_text_to_python(ToPython *self, Datum datum)
+{
+	int level;
+	PyObject *string;
+
+	if (likely(self->steadiness == TEXT_STEADY ||
+			   (self->steadiness == TEXT_COMMON && are_settings_exact())))
+		return text_form_to_python(self, datum);
+	level = begin_exact_settings();
+	string = text_form_to_python(self, datum);
+	AtEOXact_GUC(true, level);
+	return string;
+}
+
 /* Calls a class with one object whose reference is taken. */
 static PyObject *
 make_of(PyObject *class, PyObject *argument)
@@ -223,17 +277,21 @@ shared_converter(Oid type, ToPythonFunction convert)
 
 /*
  * A converter out of a type, in CurrentMemoryContext or for ever. as_text gives
- * the type's text form instead of Python values. Reads catalogs; may throw.
+ * the type's text form, an exact one, instead of Python values. Reads catalogs; may throw.
  */
 ToPython *
 to_python_create(Oid type, bool as_text)
 {
 	Oid base = getBaseType(type);
-	ToPythonFunction convert = as_text ? text_form_to_python
+	ToPythonFunction convert = as_text ? exact_text_to_python
 									   : scalar_to_python(base);
+	ToPython *self = convert != NULL && !as_text
+		? shared_converter(base, convert)
+		: make_converter(base, convert);
 
-	return convert != NULL && !as_text ? shared_converter(base, convert)
-									   : make_converter(base, convert);
+	if (as_text)
+		self->steadiness = text_steadiness(base);
+	return self;
 }
 
 /*
@@ -255,25 +313,6 @@ to_python(ToPython *self, Datum datum, bool isnull)
 }
 
 /*
- * A setting that text forms depend on is given a value until the nest level of
- * settings ends.
- */
-void
-set_for_text(const char *name, const char *value)
-{
-	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-}
-
-/* Do the session's settings give text forms that are exact everywhere? */
-static bool
-are_settings_exact(void)
-{
-	return DateStyle == USE_ISO_DATES && IntervalStyle == INTSTYLE_POSTGRES &&
-		extra_float_digits >= 1;
-}
-
-/*
  * The text form of a datum, in CurrentMemoryContext: one that gives the same
  * value again under whatever settings it is read. Throws what the type's
  * output function throws.
@@ -286,10 +325,7 @@ to_exact_text(ToPython *self, Datum datum)
 
 	if (likely(are_settings_exact()))
 		return OutputFunctionCall(&self->output, datum);
-	level = NewGUCNestLevel();
-	set_for_text("datestyle", "ISO");
-	set_for_text("intervalstyle", "postgres");
-	set_for_text("extra_float_digits", "1");
+	level = begin_exact_settings();
 	text = OutputFunctionCall(&self->output, datum);
 	AtEOXact_GUC(true, level);
 	return text;

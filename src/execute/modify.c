@@ -54,8 +54,9 @@ typedef struct MulticornModify
 	AttrNumber rowid;	  /* junk column */
 	AttrNumber whole_row; /* junk column */
 	ToPython *rowid_converter;
-	Reference *row;			   /* what was written last: a dict, or NULL */
-	Reference *rows;		   /* the last batch: a list, or NULL */
+	Reference *row;	 /* what was written last: a dict, or NULL */
+	Reference *rows; /* the last batch: a list, or NULL */
+	PyObject *seen;	 /* set of rowids, where rows may come again, or NULL */
 	MemoryContext row_context; /* as long as a row, or a batch of them */
 } MulticornModify;
 
@@ -234,6 +235,31 @@ find_junk(MulticornModify *modify, ModifyTableState *mtstate, List *rowid)
 									   modify->as_text));
 }
 
+/* May a plan give a row of one of its tables several times? Joins may. */
+static bool
+repeats_rows(Plan *plan)
+{
+	List *children = NIL;
+	ListCell *cell;
+
+	if (plan == NULL)
+		return false;
+	if (innerPlan(plan) != NULL)
+		return true;
+	if (IsA(plan, Append))
+		children = ((Append *) plan)->appendplans;
+	else if (IsA(plan, MergeAppend))
+		children = ((MergeAppend *) plan)->mergeplans;
+	else if (IsA(plan, SubqueryScan))
+		return repeats_rows(((SubqueryScan *) plan)->subplan);
+	foreach (cell, children)
+	{
+		if (repeats_rows(lfirst(cell)))
+			return true;
+	}
+	return repeats_rows(outerPlan(plan));
+}
+
 /* INSERT, UPDATE or DELETE begins. */
 void
 multicornBeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *rinfo,
@@ -250,7 +276,11 @@ multicornBeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *rinfo,
 	prepare(modify, list_nth(fdw_private, TARGET_ASSIGNED), plan->operation,
 			plan->onConflictAction);
 	if (rowid != NIL)
+	{
 		find_junk(modify, mtstate, rowid);
+		if (repeats_rows(outerPlan(plan)))
+			modify->seen = reference_own(PySet_New(NULL));
+	}
 	call_site_pop(&modify->site);
 }
 
@@ -612,6 +642,26 @@ multicornExecForeignBatchInsert(EState *estate, ResultRelInfo *rinfo,
 
 /* ---------- UPDATE and DELETE ---------- */
 
+/*
+ * Was the row at hand written before? As in a table of PostgreSQL's own, what
+ * a join finds several times is written once. Only rowids whose comparison
+ * runs no code of the wrapper's are known again.
+ */
+static bool
+was_written(MulticornModify *modify, PyObject *rowid)
+{
+	int found;
+
+	if (modify->seen == NULL ||
+		!(PyUnicode_CheckExact(rowid) || PyLong_CheckExact(rowid) ||
+		  PyBytes_CheckExact(rowid)))
+		return false;
+	found = PySet_Contains(modify->seen, rowid);
+	if (found < 0 || (found == 0 && PySet_Add(modify->seen, rowid) != 0))
+		python_throw();
+	return found == 1;
+}
+
 /* The rowid of the row at hand, owned. Throws if it is NULL. */
 static PyObject *
 rowid_of(MulticornModify *modify, TupleTableSlot *plan_slot)
@@ -642,13 +692,19 @@ multicornExecForeignUpdate(EState *estate, ResultRelInfo *rinfo,
 {
 	MulticornModify *modify = rinfo->ri_FdwState;
 	MemoryContext old = begin_call(modify, "update");
-	PyObject *arguments[] = {rowid_of(modify, plan_slot),
-							 write_row(modify, slot), Py_True, Py_True};
+	PyObject *arguments[] = {rowid_of(modify, plan_slot), NULL, Py_True,
+							 Py_True};
 
-	slot = take_returned(modify,
-						 call(modify, HOOK_UPDATE, "update", arguments, 2,
-							  keyword_names(modify)),
-						 slot, "update");
+	if (was_written(modify, arguments[0]))
+		slot = NULL;
+	else
+	{
+		arguments[1] = write_row(modify, slot);
+		slot = take_returned(modify,
+							 call(modify, HOOK_UPDATE, "update", arguments, 2,
+								  keyword_names(modify)),
+							 slot, "update");
+	}
 	end_call(modify, old);
 	return slot;
 }
@@ -674,7 +730,9 @@ multicornExecForeignDelete(EState *estate, ResultRelInfo *rinfo,
 	MulticornModify *modify = rinfo->ri_FdwState;
 	MemoryContext old = begin_call(modify, "delete");
 	PyObject *rowid = rowid_of(modify, plan_slot);
-	PyObject *returned = call(modify, HOOK_DELETE, "delete", &rowid, 1, NULL);
+	PyObject *returned = was_written(modify, rowid)
+		? interpreter_functions.SKIPPED
+		: call(modify, HOOK_DELETE, "delete", &rowid, 1, NULL);
 
 	end_call(modify, old);
 	if (returned == interpreter_functions.SKIPPED)

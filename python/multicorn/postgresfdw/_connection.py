@@ -124,6 +124,8 @@ class Connection:
         self._doomed = False
         self._commit_sent = False
         self._deferred: list[str] = []
+        # The cursors, and how deep the local transaction was when they were opened.
+        self._cursors: dict[str, int] = {}
         # Names of prepared statements, in the order of their last use, and what they stand for;
         # and remote names to forget.
         self._names: OrderedDict[tuple[str, tuple[int, ...]], str] = OrderedDict()
@@ -277,8 +279,18 @@ class Connection:
         return name
 
     def new_cursor_name(self) -> str:
-        """Return a name that no cursor of this session has had on this connection."""
-        return f"c{next(self._numbers)}"
+        """Return a name that no cursor of this session has had on this connection.
+
+        The cursor is to be opened with the next command.
+        """
+        name = f"c{next(self._numbers)}"
+        self._cursors[name] = nest_level()
+        return name
+
+    def close_cursor(self, name: str) -> None:
+        """Have a cursor closed with the next command, unless a savepoint has taken it along."""
+        if self._cursors.pop(name, None) is not None:
+            self.defer(f"CLOSE {name}")
 
     def defer(self, sql: str) -> None:
         """Have a command run before the next one that is sent, without waiting for it.
@@ -619,6 +631,7 @@ class Connection:
         """There is no remote transaction, and nothing that belongs to one."""
         self._level = self._local_level = self._first_level = 0
         self._deferred = []
+        self._cursors = {}
         self._commit_sent = False
 
     # --- COMMIT: called by `_transactions`, as what follows ---------------------------------------
@@ -688,6 +701,7 @@ class Connection:
         """Note that a local savepoint was released; the remote one is when there is need."""
         self._local_level = min(self._local_level, level - 1)
         self._first_level = min(self._first_level, level - 1)
+        self._cursors = {name: min(at, level - 1) for name, at in self._cursors.items()}
 
     def drain(self, deadline: float) -> None:
         """Give the owner of a pending request its results, if they come in time.
@@ -771,7 +785,8 @@ class Connection:
         return link.is_good and not request.errors
 
     def savepoint_rolled_back(self, level: int) -> None:
-        """Note that the remote savepoint was rolled back as well."""
+        """Note that the remote savepoint was rolled back as well, and its cursors are gone."""
+        self._cursors = {name: at for name, at in self._cursors.items() if at < level}
         if self._level > 0:
             self._level = self._local_level = level - 1
             self._first_level = min(self._first_level, level - 1)

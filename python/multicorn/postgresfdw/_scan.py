@@ -148,7 +148,7 @@ class Scan:
         """
         self._connection.discard(self)
         if self._cursor and in_transaction():
-            self._connection.defer(f"CLOSE {self._cursor}")
+            self._connection.close_cursor(self._cursor)
         self._cursor = ""
         self._is_pending = False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 from multicorn import ColumnDefinition, Qual, SortKey
@@ -25,11 +25,22 @@ CTID = "ctid"
 # OIDs from here on are not those of PostgreSQL's own types, and differ between servers.
 FIRST_UNFIXED_OID = 10000
 
-# Types whose binary form is an OID of the server it comes from: regproc and its kin.
+# Types whose binary form is an OID of the server it comes from, regproc and its kin, with their
+# arrays; and those without a binary form, or with one that is not read again: aclitem; int2vector
+# and oidvector without elements.
 OBJECT_TYPES = frozenset((24, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096, 4191))
+OBJECT_ARRAYS = frozenset((1008, 2207, 2208, 2209, 2210, 2211, 3735, 3770, 4090, 4097, 4192))
+TEXT_TYPES = OBJECT_TYPES | OBJECT_ARRAYS | {1033, 1034, 22, 1006, 30, 1013}
 
 # Collations that every server has, and that sort the same on all of them.
 FIXED_COLLATIONS = ("C", "POSIX")
+
+COMPARISONS = frozenset(("=", "<>", "<", "<=", ">", ">="))
+
+# Types that compare with each other, by their OIDs: numbers, texts, days.
+NUMBERS = frozenset((20, 21, 23, 700, 701, 1700))
+TEXTS = frozenset((19, 25, 1042, 1043))
+DAYS = frozenset((1082, 1114, 1184))
 
 
 def quoted(name: str) -> str:
@@ -85,7 +96,7 @@ class RemoteTable:
         self.text_columns = {
             column
             for column, definition in columns.items()
-            if definition.type_oid >= FIRST_UNFIXED_OID or definition.type_oid in OBJECT_TYPES
+            if definition.type_oid >= FIRST_UNFIXED_OID or definition.type_oid in TEXT_TYPES
         }
         settings = {column: ColumnSettings.read(one) for column, one in columns.items()}
         self._names = {column: one.name for column, one in settings.items()}
@@ -156,15 +167,17 @@ class RemoteTable:
 
     def select_where(self, columns: Sequence[str], quals: Sequence[Qual]) -> str:
         """Return a query for an estimate: conditions are those that Quals can tell."""
-        conditions = [
-            f"{self.column(qual.field_name)} {qual.operator} {_literal(str(qual.value))}"
-            for qual in quals
-            if isinstance(qual.operator, str)
-            and isinstance(qual.value, str | int | float | Decimal | date)
-            and not isinstance(qual.value, bool)
-        ]
+        conditions = [one for one in map(self._estimated, quals) if one]
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         return self._select(columns) + where
+
+    def _estimated(self, qual: Qual) -> str:
+        """Return a condition for an estimate; '' for one that might be an error there."""
+        name, operator, value = qual.field_name, qual.operator, qual.value
+        if name in self._local_columns or operator not in COMPARISONS:
+            return ""
+        literal = _comparable(self.columns[name].type_oid, value)
+        return f"{self.column(name)} {operator} {literal}" if literal else ""
 
     def describe(
         self,
@@ -308,6 +321,23 @@ class ParameterWriter(Writer):
         self.values.append(node.text)
         written = super().visit_constant(node)
         return written._replace(sql=f"${len(self.values)}::{self._type(node.type)}")
+
+
+def _comparable(type_oid: int, value: object) -> str:
+    """Return a literal that a column of a type can be compared with; '' if that is not known."""
+    kind = type(value)
+    if type_oid in NUMBERS and isinstance(value, int | Decimal) and kind is not bool:
+        # Without quotes, its type is the smallest one that it fits in.
+        return str(value) if Decimal(value).is_finite() else f"'{value}'::numeric"
+    if type_oid in NUMBERS and kind is float:
+        return f"'{value}'::float8"
+    if type_oid in TEXTS and isinstance(value, str):
+        return _literal(value)
+    if type_oid in DAYS and isinstance(value, date):
+        has_zone = isinstance(value, datetime) and value.tzinfo is not None
+        name = "date" if kind is date else "timestamptz" if has_zone else "timestamp"
+        return f"'{value}'::{name}"
+    return ""
 
 
 def _where(writer: SQLWriter, filters: Sequence[Expression]) -> str:
