@@ -27,7 +27,8 @@ typedef struct ColumnWriter
 struct RowWriter
 {
 	TupleDesc tupdesc;
-	int count;
+	int count; /* columns that are written */
+	int known; /* and those behind them, which only come back */
 	ColumnWriter *columns;
 	PyObject *template; /* dict of all names, with None */
 	Reference *row;		/* the row being written */
@@ -37,11 +38,11 @@ struct RowWriter
 	MemoryContext context;
 };
 
-/* Fills a ColumnWriter for an attribute. */
-static void
-prepare_column(RowWriter *writer, Form_pg_attribute form, bool as_text)
+/* The next ColumnWriter, for an attribute that can come back. */
+static ColumnWriter *
+add_column(RowWriter *writer, Form_pg_attribute form, bool as_text)
 {
-	ColumnWriter *column = &writer->columns[writer->count++];
+	ColumnWriter *column = &writer->columns[writer->known++];
 
 	column->name = python_name(NameStr(form->attname));
 	column->attribute = form->attnum - 1;
@@ -49,9 +50,36 @@ prepare_column(RowWriter *writer, Form_pg_attribute form, bool as_text)
 	column->form = form;
 	column->as_text = as_text;
 	column->assigned = true;
+	return column;
+}
+
+/* A ColumnWriter for an attribute that is written; there are none behind it yet. */
+static void
+prepare_column(RowWriter *writer, Form_pg_attribute form, bool as_text)
+{
+	ColumnWriter *column = add_column(writer, form, as_text);
+
+	writer->count = writer->known;
 	column->to_python = to_python_create(form->atttypid, as_text);
 	if (PyDict_SetItem(writer->template, column->name, Py_None) != 0)
 		python_throw();
+}
+
+/*
+ * Adds the columns that PostgreSQL computes and stores, where they are not written:
+ * what comes back for them holds.
+ */
+static void
+add_computed_columns(RowWriter *writer, Bitmapset *written, Bitmapset *as_text)
+{
+	for (int i = 0; i < writer->tupdesc->natts; i++)
+	{
+		Form_pg_attribute form = TupleDescAttr(writer->tupdesc, i);
+
+		if (form->attgenerated == ATTRIBUTE_GENERATED_STORED &&
+			!form->attisdropped && !bms_is_member(form->attnum, written))
+			add_column(writer, form, bms_is_member(form->attnum, as_text));
+	}
 }
 
 /*
@@ -89,6 +117,7 @@ row_writer_create(TupleDesc tupdesc, Bitmapset *written, Bitmapset *as_text,
 			bms_is_member(form->attnum, assigned);
 		writer->omits = writer->omits || column->remote || !column->assigned;
 	}
+	add_computed_columns(writer, written, as_text);
 	return writer;
 }
 
@@ -250,7 +279,7 @@ read_returned(RowWriter *writer, PyObject *returned, Datum *values, bool *nulls)
 {
 	bool found = false;
 
-	for (int i = 0; i < writer->count; i++)
+	for (int i = 0; i < writer->known; i++)
 	{
 		ColumnWriter *column = &writer->columns[i];
 		PyObject *value = mapping_get(returned, column->name);

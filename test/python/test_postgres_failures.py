@@ -1016,6 +1016,19 @@ def test_one_of_several_is_gone(make: Callable[..., Far], parallel: str, lost: i
     assert every[0].content() == []
 
 
+def test_wait_for_oneself(make: Callable[..., Far]) -> None:
+    """Two servers are two remote transactions, also if they lead to one database."""
+    first = make()
+    first.remote.execute("TRUNCATE t")
+    second = make(first.session, options="-c lock_timeout=100ms")
+    with first.session.transaction():
+        first.execute(f"INSERT INTO {first.name}.t VALUES (1)")
+        with pytest.raises(errors.LockNotAvailable), first.session.transaction():
+            first.execute(f"INSERT INTO {second.name}.t VALUES (1)")
+        first.execute(f"INSERT INTO {second.name}.t VALUES (2)")
+    assert first.content() == [1, 2]
+
+
 # --- Isolation ------------------------------------------------------------------------------------
 
 

@@ -192,7 +192,8 @@ def test_writes(session: Session, remote: Session) -> None:
     """All that writes."""
     sql = "INSERT INTO t (v) VALUES ('a'), ('b') RETURNING id, v, u"
     assert rows(session, sql) == [(1, "a", "A"), (2, "b", "B")]
-    assert rows(session, "INSERT INTO t (n) VALUES (1.5) RETURNING id, v") == [(3, "default")]
+    sql = "INSERT INTO t (n) VALUES (1.5) RETURNING id, v, u"
+    assert rows(session, sql) == [(3, "default", "DEFAULT")]
     assert rows(session, "UPDATE t SET v = v || id WHERE id < 3 RETURNING u") == [("A1",), ("B2",)]
     assert rows(session, "DELETE FROM t WHERE v = 'a1' RETURNING id") == [(1,)]
     session.execute("INSERT INTO t (id, v) VALUES (2, 'x') ON CONFLICT DO NOTHING")
