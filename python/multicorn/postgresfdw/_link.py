@@ -54,7 +54,6 @@ class Request:
     Attributes:
         owner: who is to take the results; None if nobody will.
         sql: what the owner asked for, for messages; empty if there are only steps.
-        send: hands it to libpq, with the steps before it if it can take them.
         steps: commands that go first, one result each.
         results: what has come so far, that of the steps included.
         complete: whether all has come.
@@ -65,13 +64,13 @@ class Request:
     """
 
     __slots__ = (
+        "_send",
         "complete",
         "copying",
         "interrupted",
         "owner",
         "restartable",
         "results",
-        "send",
         "sql",
         "steps",
     )
@@ -87,7 +86,7 @@ class Request:
     ) -> None:
         self.owner = owner
         self.sql = sql
-        self.send = send or self._send_simple
+        self._send = send
         self.steps = list(steps)
         self.results: list[pq.abc.PGresult] = []
         self.complete = False
@@ -95,8 +94,11 @@ class Request:
         self.interrupted = False
         self.restartable = restartable
 
-    def _send_simple(self, link: Link) -> None:
-        """Send steps and SQL together by the simple protocol."""
+    def send(self, link: Link) -> None:
+        """Hand it to libpq; without a way of its own, with the steps by the simple protocol."""
+        if self._send is not None:
+            self._send(link)
+            return
         link.pgconn.send_query(link.encode("; ".join([*self.steps, self.sql])))
 
     def sql_of(self, position: int) -> str:
