@@ -130,6 +130,14 @@ class Expression(Record, kw_only=True):
         object.__setattr__(self, name, found)
         return found
 
+    def _like(self, fields: Sequence[Any]) -> Expression:
+        """Return what differs in values of constants only, so that what was found out holds."""
+        made: Expression = self._with_values(fields)
+        for name in ("_is_builtin", "_is_immutable"):
+            if hasattr(self, name):
+                object.__setattr__(made, name, getattr(self, name))
+        return made
+
     def _calls_only_immutable(self) -> bool:
         """Return whether what this node itself calls depends on its arguments alone."""
         return getattr(self, "calls_immutable", True)
@@ -492,7 +500,7 @@ def bind(expression: Expression, values: Sequence[tuple[Any, str | None]]) -> Ex
         )
     fields = expression._values()
     bound = _bind_all(fields, values)
-    return expression if bound is fields else expression._with_values(bound)
+    return expression if bound is fields else expression._like(bound)
 
 
 def _bind_all(fields: tuple[Any, ...], values: Sequence[tuple[Any, str | None]]) -> tuple[Any, ...]:
