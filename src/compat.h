@@ -233,6 +233,17 @@ parse_type_if_exists(const char *text, Oid *type, int32 *typmod)
 #endif
 }
 
+/* What tells the transaction from others of this backend. */
+static inline LocalTransactionId
+local_transaction_number(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return MyProc->vxid.lxid;
+#else
+	return MyProc->lxid;
+#endif
+}
+
 /* Is transaction_timeout (17 and later) about to end the transaction? */
 static inline bool
 transaction_timeout_is_pending(void)

@@ -54,6 +54,9 @@ if TYPE_CHECKING:
         def nest_level(self) -> int:
             """Return 1 in a transaction, 2 in its first savepoint, and so on."""
 
+        def transaction_number(self) -> int:
+            """Return a number that the transaction shares with no other one of the session."""
+
         def isolation_level(self) -> str:
             """Return the isolation level of the transaction, as SQL writes it, in lower case."""
 

@@ -7,6 +7,9 @@ that the transaction commits or does not: whoever finds the journal asks Postgre
 - `notes.jsonl.lock`: empty; who writes holds a lock on it;
 - `notes.jsonl.<transaction>.new`: a version;
 - `notes.jsonl.journal`: `{"transaction": ..., "version": ...}`.
+
+What is on the disk decides. An interrupt may end any method at any point: then the next transaction
+drops what this object remembers, and the next writer finishes what the files say.
 """
 
 from __future__ import annotations
@@ -15,8 +18,10 @@ import fcntl
 import io
 import json
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from multicorn import Error
 from multicorn.utils import transaction_status
@@ -31,8 +36,8 @@ __all__ = ["DurableFile", "Identity", "identity"]
 # What tells one version of a file from another; None for no file.
 Identity = tuple[int, int, int, int] | None
 
-# Who in this process holds the lock of a file.
-_holders: dict[Path, DurableFile] = {}
+# Who in this process has locked a file last; who still does is for the object itself to say.
+_holders: WeakValueDictionary[Path, DurableFile] = WeakValueDictionary()
 
 
 def identity(file: BinaryIO) -> Identity:
@@ -48,12 +53,31 @@ class DurableFile:
 
     Args:
         filename: the absolute path of the file, which need not be there.
+
+    Attributes:
+        path: where it really is.
+        is_locked: whether this transaction may replace it.
+        locked_version: what was there when it was locked.
+
+    Raises:
+        Error: files of that name belong to others.
     """
 
     def __init__(self, filename: str) -> None:
         self.path = Path(os.path.realpath(filename))
         self._journal = self._beside("journal")
-        self._lock: int | None = None
+        if self.path.suffix in (".journal", ".lock", ".new"):
+            raise Error(
+                f'"{self.path}" may be what belongs to another file',
+                sqlstate="HV00D",
+                hint='Its name must not end in ".journal", ".lock" or ".new".',
+            )
+        own = rf"{re.escape(self.path.name)}\.([0-9]+-[0-9]+|journal)\.new"
+        self._is_version = re.compile(own).fullmatch
+        self.is_locked = False
+        self.locked_version: Identity = None
+        # Closing it unlocks the file.
+        self._lock: BinaryIO | None = None
         self._prepared: Path | None = None
 
     def _beside(self, suffix: str) -> Path:
@@ -71,9 +95,10 @@ class DurableFile:
             The open file; an empty one if there is none.
 
         Raises:
-            Error: nobody knows whether the transaction in the journal has committed, or there is
-                not even a folder.
+            Error: nobody knows whether the transaction in the journal has committed, this one
+                writes to the file through another object, or there is not even a folder.
         """
+        self._require_alone()
         version = self._pending_version()
         for path in (version, self.path):
             # It was not made yet, or has been renamed since.
@@ -82,6 +107,19 @@ class DurableFile:
                     return path.open("rb")
         self._require_folder()
         return io.BytesIO()
+
+    def _require_alone(self) -> None:
+        """Raise an error if this transaction writes to the file through another object."""
+        holder = _holders.get(self.path)
+        if holder is None or holder is self or holder._lock is None:
+            return
+        raise Error(
+            f'"{self.path}" is being written by this transaction already',
+            sqlstate="55006",
+            detail="It was through another foreign table, as another role, or before the foreign"
+            " table was altered.",
+            hint="End the transaction first.",
+        )
 
     def _require_folder(self) -> None:
         """Raise an error if there is no folder that the file could be in."""
@@ -110,7 +148,7 @@ class DurableFile:
         """Return what has become of a transaction."""
         try:
             status = transaction_status(transaction)
-        except ValueError:
+        except (TypeError, ValueError):
             status = None
         if status is None:
             raise Error(
@@ -125,48 +163,50 @@ class DurableFile:
 
     # Writing
 
-    @property
-    def is_locked(self) -> bool:
-        """Whether this transaction may replace the file."""
-        return self._lock is not None
-
     def lock(self) -> None:
         """Wait until no other transaction writes to the file, and finish what one has left.
 
         Raises:
-            Error: this session writes to the file through another table, or as another user; or
-                as for `open`.
+            Error: as for `open`.
         """
-        if self.path in _holders:
-            raise Error(
-                f'"{self.path}" is being written by this transaction already',
-                sqlstate="55006",
-                detail="It is the file of another foreign table, or was changed as another role.",
-            )
+        self._require_alone()
         self._require_folder()
-        lock = os.open(self._beside("lock"), os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            self._recover()
-        except BaseException:
-            os.close(lock)
-            raise
-        self._lock = lock
         _holders[self.path] = self
+        path = self._beside("lock")
+        self._lock = open(path, "ab", buffering=0, opener=_open_private)  # noqa: SIM115
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            self._recover()
+            with self.open() as file:
+                self.locked_version = identity(file)
+            self.is_locked = True
+        except BaseException:
+            self.unlock()
+            raise
+
+    def unlock(self) -> None:
+        """Let others write, and forget what was prepared."""
+        self._prepared = None
+        self.is_locked = False
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.close()
 
     def _recover(self) -> None:
         """Finish or undo what a transaction has left that could not end itself."""
-        journal = self._read_journal()
-        if journal is not None:
-            transaction, version = journal
-            if version.exists() and self._status(transaction) == "committed":
-                self._apply(version)
-            self._journal.unlink()
+        version = self._pending_version()
+        if version is not None:
+            os.replace(version, self.path)
+        self._remove_journal()
+        for path in self.path.parent.iterdir():
+            if self._is_version(path.name):
+                path.unlink()
+
+    def _remove_journal(self) -> None:
+        """Remove the journal, once what it led to is on the disk."""
+        if self._journal.exists():
             self._sync_folder()
-        for version in self.path.parent.iterdir():
-            name = version.name
-            if name.startswith(f"{self.path.name}.") and name.endswith(".new"):
-                version.unlink()
+            self._journal.unlink()
 
     def prepare(self, lines: Iterable[bytes], transaction: str) -> None:
         """Write the next version, and the journal: it is the file's content if all goes well.
@@ -198,33 +238,19 @@ class DurableFile:
         """Have the version that was prepared take the file's place, and unlock the file."""
         try:
             if self._prepared is not None:
-                self._apply(self._prepared)
-                self._journal.unlink()
+                os.replace(self._prepared, self.path)
+                self._remove_journal()
         finally:
-            self._unlock()
+            self.unlock()
 
     def rollback(self) -> None:
-        """Forget the version that was prepared, and unlock the file."""
+        """Remove the version that was prepared, and unlock the file."""
         try:
             if self._prepared is not None:
-                self._journal.unlink(missing_ok=True)
-                self._sync_folder()
+                self._remove_journal()
                 self._prepared.unlink(missing_ok=True)
         finally:
-            self._unlock()
-
-    def _apply(self, version: Path) -> None:
-        """Rename a version over the file."""
-        os.replace(version, self.path)
-        self._sync_folder()
-
-    def _unlock(self) -> None:
-        """Let others write."""
-        self._prepared = None
-        if self._lock is not None:
-            del _holders[self.path]
-            os.close(self._lock)
-            self._lock = None
+            self.unlock()
 
     def _sync_folder(self) -> None:
         """Have the names in the folder written to the disk."""

@@ -16,24 +16,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def dump(value: object) -> str:
+def dump(value: object, allow_nan: bool = False) -> str:
     """Return a value as JSON text.
 
     Dicts and other mappings become objects; lists, tuples and sets arrays; a Decimal a number
     with all its digits; dates and times ISO text; an Enum its value; bytes, which must be UTF-8,
     and anything else, text.
 
+    Args:
+        value: any value.
+        allow_nan: write NaN and the infinities as many programs do, though JSON has none.
+
     Raises:
         Error: a number is NaN or infinite, or the value holds itself; JSON has neither.
     """
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+        return json.dumps(value, ensure_ascii=False, allow_nan=allow_nan)
     except (TypeError, ValueError):
         pass  # it holds something that the module json does not know, or cannot write
-    return "".join(_encode(value, ()))
+    return "".join(_encode(value, (), allow_nan))
 
 
-def _encode(value: object, outer: tuple[int, ...]) -> Iterator[str]:
+def _encode(value: object, outer: tuple[int, ...], allow_nan: bool) -> Iterator[str]:
     """Yield the pieces of a value's JSON text; `outer` are the ids of what it is in."""
     if id(value) in outer:
         raise Error("value has no JSON form: it holds itself", sqlstate="22023")
@@ -43,18 +47,20 @@ def _encode(value: object, outer: tuple[int, ...]) -> Iterator[str]:
         separator = "{"
         for key, item in value.items():
             yield f"{separator}{json.dumps(_key(key), ensure_ascii=False)}: "
-            yield from _encode(item, (*outer, id(value)))
+            yield from _encode(item, (*outer, id(value)), allow_nan)
             separator = ", "
         yield "{}" if separator == "{" else "}"
     elif isinstance(value, list | tuple | set | frozenset):
         separator = "["
         for item in value:
             yield separator
-            yield from _encode(item, (*outer, id(value)))
+            yield from _encode(item, (*outer, id(value)), allow_nan)
             separator = ", "
         yield "[]" if separator == "[" else "]"
     elif isinstance(value, Decimal | float) and not isfinite(value):
-        raise Error(f"value has no JSON form: it holds {value}", sqlstate="22023")
+        if not allow_nan:
+            raise Error(f"value has no JSON form: it holds {value}", sqlstate="22023")
+        yield json.dumps(float(value))
     elif isinstance(value, Decimal):
         yield str(value)
     elif value is None or isinstance(value, str | int | float):

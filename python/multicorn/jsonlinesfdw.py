@@ -37,7 +37,7 @@ from multicorn.utils import current_transaction_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Callable, Hashable, Iterable, Iterator
     from typing import Any, BinaryIO
 
     from multicorn import ColumnDefinition, Qual, _Marker
@@ -46,14 +46,32 @@ if TYPE_CHECKING:
 
 __all__ = ["JsonLinesFdw"]
 
-# Which types identify a row, and what makes JSON's values ones of Python's.
+
+def _int(value: Any) -> int:
+    """Return an int that may have come as text."""
+    return int(str(value))
+
+
+def _str(value: Any) -> str:
+    """Return what must be a str."""
+    if not isinstance(value, str):
+        raise ValueError(f"not a text: {value}")
+    return value
+
+
+def _uuid(value: Any) -> UUID:
+    """Return a UUID that may have come as text."""
+    return UUID(str(value))
+
+
+# Which types identify a row, and what makes JSON's values ones of Python's, or is a ValueError.
 _KEY_TYPES: dict[str, Callable[[Any], Hashable]] = {
-    "smallint": int,
-    "integer": int,
-    "bigint": int,
-    "text": str,
-    "character varying": str,
-    "uuid": lambda value: UUID(str(value)),
+    "smallint": _int,
+    "integer": _int,
+    "bigint": _int,
+    "text": _str,
+    "character varying": _str,
+    "uuid": _uuid,
 }
 
 # How much of a file is looked at to estimate how many lines it has, in bytes.
@@ -74,11 +92,21 @@ class JsonLinesFdw(TransactionAwareForeignDataWrapper):
             PostgreSQL writes it.
 
     Raises:
-        Error: an option is missing or wrong.
+        Error: an option is missing, wrong or unknown.
     """
+
+    # What an UPDATE does not name stays as it is written.
+    omit_unassigned = True
 
     def __init__(self, options: dict[str, str], columns: dict[str, ColumnDefinition]) -> None:
         super().__init__(options, columns)
+        unknown = options.keys() - {"filename", "rowid_column"}
+        if unknown:
+            raise Error(
+                f"unknown options: {', '.join(sorted(unknown))}",
+                sqlstate="HV00D",
+                hint='There are "filename" and "rowid_column".',
+            )
         filename = options.get("filename", "")
         if not os.path.isabs(filename):
             raise Error(
@@ -87,16 +115,31 @@ class JsonLinesFdw(TransactionAwareForeignDataWrapper):
         self._file = DurableFile(filename)
         self._rowid_column = options.get("rowid_column")
         self._key_type = _key_type(self._rowid_column, columns)
-        self._binary = [
-            name for name in columns if columns[name].base_type_name in ("bytea", "bytea[]")
-        ]
+        self._binary = {
+            name
+            for name, column in columns.items()
+            if column.base_type_name in ("bytea", "bytea[]")
+            and column.options.get("value_form") != "text"
+        }
         # A float would not keep the digits of a numeric.
         self._decoder = json.JSONDecoder(parse_float=Decimal)
-        self._serializable = False
+        self._start(serializable=False)
+
+    def _start(self, serializable: bool) -> None:
+        """Forget everything about earlier transactions."""
+        self._serializable = serializable
+        # All that the base class has collected, as it changes the file.
         self._changes = _Changes()
-        self._has_read = False
-        self._version: Identity = None
-        self._locked_version: Identity = None
+        # The same, as far as scans see it; None if that is to be found out.
+        self._seen: _Changes | None = None
+        # How much was collected before the statement that is writing.
+        self._seen_count: int | None = None
+        # The versions of the file that were read.
+        self._read: set[Identity] = set()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.unlock()
 
     @property
     def rowid_column(self) -> str | None:
@@ -114,8 +157,11 @@ class JsonLinesFdw(TransactionAwareForeignDataWrapper):
         return size / max(1, width), width
 
     def execute(self, quals: list[Qual], columns: list[str]) -> Iterator[Row]:
-        """Yield the objects, as this transaction sees them now."""
-        return self._rows(self._open(), self._changes.copy())
+        """Yield the objects, as this transaction has left them before the present statement."""
+        file = self._open()
+        if self._seen is None:
+            self._seen = self._replay(self.current_transaction_state[: self._seen_count])
+        return self._rows(file, self._seen)
 
     def _rows(self, file: BinaryIO, changes: _Changes) -> Iterator[Row]:
         """Yield the objects of a file with changes."""
@@ -128,12 +174,11 @@ class JsonLinesFdw(TransactionAwareForeignDataWrapper):
     def _open(self) -> BinaryIO:
         """Open the version of the file that this transaction reads."""
         file = self._file.open()
-        found = identity(file)
-        if self._serializable and self._has_read and found != self._version:
+        version = identity(file)
+        if self._serializable and self._read - {version}:
             file.close()
             raise self._changed_meanwhile()
-        self._has_read = True
-        self._version = found
+        self._read.add(version)
         return file
 
     def _changed_meanwhile(self) -> Error:
@@ -151,35 +196,39 @@ class JsonLinesFdw(TransactionAwareForeignDataWrapper):
         for number, line in enumerate(() if changes.truncated else file, 1):
             if line.isspace():
                 continue
-            row = self._parse(line, number)
-            key = self._key(row)
+            row, key = self._parse(line, number)
             if key is None or not changes.concern(key):
                 yield row, line if line.endswith(b"\n") else line + b"\n"
                 continue
-            if key in met or key not in changes.changed:
+            if key not in changes.changed:
                 raise self._duplicate(key)
-            met.add(key)
             values = changes.changed[key]
             if values is not None:
+                if key in met:
+                    raise self._duplicate(key)
                 yield {**row, **values}, None
+            met.add(key)
+        for key in changes.changed.keys() - met:
+            raise Error(
+                f'cannot find a row of "{self._file.path}" to change it',
+                detail=f'Its "{self._rowid_column}" is {key}.',
+            )
         for values in changes.added.values():
-            yield values, None
+            yield dict(values), None
 
-    def _parse(self, line: bytes, number: int) -> Row:
-        """Return the object on a line."""
+    def _parse(self, line: bytes, number: int) -> tuple[Row, Hashable | None]:
+        """Return the object on a line, and what identifies it; None for nothing."""
         try:
             row = self._decoder.decode(line.decode().rstrip())
-        except ValueError as error:
+            if not isinstance(row, dict):
+                raise ValueError("not a JSON object")
+            return row, self._key(row)
+        except (ValueError, RecursionError) as error:
             raise Error(
-                f'line {number} of "{self._file.path}" is not JSON',
+                f'cannot read line {number} of "{self._file.path}"',
                 sqlstate="22032",
                 detail=str(error),
             ) from None
-        if not isinstance(row, dict):
-            raise Error(
-                f'line {number} of "{self._file.path}" is not a JSON object', sqlstate="22032"
-            )
-        return row
 
     def _key(self, row: Row) -> Hashable | None:
         """Return what identifies a row; None for nothing."""
@@ -196,12 +245,12 @@ class JsonLinesFdw(TransactionAwareForeignDataWrapper):
                 such a row. If there is one in the file, that is found at the commit.
         """
         self._prepare_to_write(builds_on_scan=False)
-        self._change("insert", values)
+        self._change("insert", self._written(values))
 
     def update(self, rowid: Any, new_values: Row, *args: Any, **keywords: Any) -> _Marker | None:
         """Collect a change; SKIPPED if the row has been deleted."""
         self._prepare_to_write(builds_on_scan=True)
-        return self._change("update", (rowid, new_values))
+        return self._change("update", (rowid, self._written(new_values)))
 
     def delete(self, rowid: Any, *args: Any, **keywords: Any) -> _Marker | None:
         """Collect a removal; SKIPPED if the row has been deleted."""
@@ -212,52 +261,61 @@ class JsonLinesFdw(TransactionAwareForeignDataWrapper):
         """Collect the removal of all rows."""
         self._prepare_to_write(builds_on_scan=False)
         self._change("truncate", None)
+        self.end_modify()
+
+    def end_modify(self) -> None:
+        """Let scans see what the statement has written."""
+        self._seen = self._seen_count = None
 
     def _prepare_to_write(self, builds_on_scan: bool) -> None:
         """Lock the file, and see that it is what this transaction has read."""
         if not self._file.is_locked:
             self._file.lock()
-            with self._file.open() as file:
-                self._locked_version = identity(file)
-        if (
-            self._has_read
-            and (builds_on_scan or self._serializable)
-            and self._version != self._locked_version
-        ):
+        outdated = self._read - {self._file.locked_version}
+        if outdated and (builds_on_scan or self._serializable):
             raise self._changed_meanwhile()
 
     def _change(self, kind: str, change: Any) -> _Marker | None:
         """Collect a change."""
-        result = self._apply(kind, change)
+        if self._seen_count is None:
+            self._seen_count = len(self.current_transaction_state)
+        result = self._apply(self._changes, kind, change)
         self.current_transaction_state.append((kind, change))
         return result
 
-    def _apply(self, kind: str, change: Any) -> _Marker | None:
-        """Note a change among those that a scan merges with the file."""
-        changes = self._changes
+    def _replay(self, collected: Iterable[tuple[str, Any]]) -> _Changes:
+        """Return how changes that were collected change the file."""
+        changes = _Changes()
+        for kind, change in collected:
+            self._apply(changes, kind, change)
+        return changes
+
+    def _apply(self, changes: _Changes, kind: str, change: Any) -> _Marker | None:
+        """Note a change among others."""
         if kind == "truncate":
             changes.truncate()
             return None
         if kind == "insert":
-            if not changes.insert(self._new_key(change), change):
+            if not changes.insert(self._new_key(changes, change), change):
                 raise self._duplicate(self._key(change))
             return None
         if kind == "delete":
             return None if changes.delete(self._key_type(change)) else SKIPPED
         rowid, values = change
-        if self._key(values) != self._key_type(rowid):
+        key = self._key_type(rowid)
+        if self._rowid_column in values and self._key(values) != key:
             raise Error(
                 f'column "{self._rowid_column}" of "{self._file.path}" cannot be changed',
                 sqlstate="0A000",
                 detail="It identifies the row.",
                 hint="Delete the row, and insert another one.",
             )
-        return None if changes.update(self._key_type(rowid), values) else SKIPPED
+        return None if changes.update(key, values) else SKIPPED
 
-    def _new_key(self, values: Row) -> Hashable:
+    def _new_key(self, changes: _Changes, values: Row) -> Hashable:
         """Return what identifies a new row."""
         if self._rowid_column is None:
-            return len(self._changes.added)
+            return len(changes.added)
         key = self._key(values)
         if key is None:
             raise Error(
@@ -275,14 +333,40 @@ class JsonLinesFdw(TransactionAwareForeignDataWrapper):
             detail=f"It is {key}.",
         )
 
+    def _written(self, values: Row) -> Row:
+        """Return new values in forms that JSON has."""
+        return {column: self._writable(column, value) for column, value in values.items()}
+
+    def _writable(self, column: str, value: Any) -> Any:
+        """Return a value of a column, or one within it, in a form that JSON has."""
+        if isinstance(value, list):
+            return [self._writable(column, item) for item in value]
+        if isinstance(value, dict):
+            return {name: self._writable(column, item) for name, item in value.items()}
+        if isinstance(value, bytes):
+            if column not in self._binary:
+                raise Error(
+                    f'cannot write the bytea within column "{column}" of "{self._file.path}"',
+                    sqlstate="0A000",
+                    detail="It would be read as text: only columns of the types bytea and bytea[]"
+                    " are known to hold one.",
+                    hint="Give the column the option value_form 'text'.",
+                )
+            return f"\\x{value.hex()}"
+        if isinstance(value, float | Decimal) and not isfinite(value):
+            return str(Decimal(value))
+        return value
+
     # Transactions
+    #
+    # An interrupt may end these methods at any point. What decides about the file comes first in
+    # them, and begin() takes nothing over from an earlier transaction.
 
     def begin(self, serializable: bool) -> None:
         """Start with no changes."""
+        self._file.unlock()
         super().begin(serializable)
-        self._serializable = serializable
-        self._changes = _Changes()
-        self._has_read = False
+        self._start(serializable)
 
     def pre_commit(self) -> None:
         """Write the next version of the file."""
@@ -297,22 +381,21 @@ class JsonLinesFdw(TransactionAwareForeignDataWrapper):
 
     def commit(self) -> None:
         """Have that version take the file's place."""
-        super().commit()
-        self._changes = _Changes()
         self._file.commit()
+        super().commit()
+        self._start(serializable=False)
 
     def rollback(self) -> None:
         """Forget that version."""
-        super().rollback()
-        self._changes = _Changes()
         self._file.rollback()
+        super().rollback()
+        self._start(serializable=False)
 
     def sub_rollback(self, level: int) -> None:
         """Forget the changes since the savepoint."""
         super().sub_rollback(level)
-        self._changes = _Changes()
-        for kind, change in self.current_transaction_state:
-            self._apply(kind, change)
+        self._changes = self._replay(self.current_transaction_state)
+        self._seen = None
 
 
 class _Changes:
@@ -334,14 +417,6 @@ class _Changes:
     def is_empty(self) -> bool:
         """Whether the file stays as it is."""
         return not (self.added or self.changed or self.truncated)
-
-    def copy(self) -> _Changes:
-        """Return what further changes do not touch."""
-        other = _Changes()
-        other.added = self.added.copy()
-        other.changed = self.changed.copy()
-        other.truncated = self.truncated
-        return other
 
     def concern(self, key: Hashable) -> bool:
         """Return whether they say anything about a row."""
@@ -402,21 +477,8 @@ def _key_type(name: str | None, columns: dict[str, ColumnDefinition]) -> Callabl
 
 
 def _encode(row: Row) -> bytes:
-    """Return an object as a line of JSON."""
-    return f"{dump({name: _writable(value) for name, value in row.items()})}\n".encode()
-
-
-def _writable(value: Any) -> Any:
-    """Return a value in a form that JSON has."""
-    if isinstance(value, list):
-        return [_writable(item) for item in value]
-    if isinstance(value, dict):
-        return {name: _writable(item) for name, item in value.items()}
-    if isinstance(value, bytes):
-        return f"\\x{value.hex()}"
-    if isinstance(value, float | Decimal) and not isfinite(value):
-        return str(value)
-    return value
+    """Return an object as a line of JSON; a lone surrogate is escaped as JSON does."""
+    return f"{dump(row, allow_nan=True)}\n".encode(errors="backslashreplace")
 
 
 def _bytes(value: Any) -> Any:

@@ -164,16 +164,25 @@ def transaction_status(transaction_id: str) -> str | None:
         in progress. None if it is so old that PostgreSQL has forgotten it.
 
     Raises:
+        TypeError: it is not a str.
         ValueError: it is no such ID, or one of another cluster.
         RuntimeError: called in `commit`, `rollback` or `sub_rollback`.
         BaseException: no such ID was given out yet, after the cluster was restored from a backup.
     """
+    if not isinstance(transaction_id, str):
+        raise TypeError(f"the ID of a transaction is a str, not {transaction_id!r}")
     backend = bridge()
     if backend is None:
         from multicorn._transactions import status
 
         return status(transaction_id)
-    system, separator, number = transaction_id.partition(":")
-    if not (separator and system.isdecimal() and number.isdecimal()):
+    system, _, number = transaction_id.partition(":")
+    if not (_is_uint64(system) and _is_uint64(number)):
         raise ValueError(f"not the ID of a transaction: {transaction_id!r}")
     return backend.transaction_status(int(system), int(number))
+
+
+def _is_uint64(text: str) -> bool:
+    """Return whether a text is a number of at most 64 bits."""
+    is_number = text.isascii() and text.isdecimal()
+    return is_number and len(text) <= 20 and int(text) < 1 << 64

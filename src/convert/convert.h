@@ -158,6 +158,7 @@ extern RowWriter *
 row_writer_create(TupleDesc tupdesc, Bitmapset *written, Bitmapset *as_text,
 				  Bitmapset *remote, Bitmapset *assigned, bool omits_values);
 extern PyObject *row_write(RowWriter *writer, TupleTableSlot *slot);
+extern bool row_rewrite(RowWriter *writer, PyObject *row, TupleTableSlot *slot);
 extern void
 row_take_returned(RowWriter *writer, PyObject *returned, TupleTableSlot *slot);
 

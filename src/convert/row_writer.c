@@ -139,6 +139,28 @@ write_column(ColumnWriter *column, PyObject *row, Datum datum)
 		python_throw();
 }
 
+/* Puts the values of a slot into a row that has all names. */
+static inline void
+fill(RowWriter *writer, PyObject *row, TupleTableSlot *slot, bool is_new)
+{
+	slot_getallattrs(slot);
+	for (int i = 0; i < writer->count; i++)
+	{
+		ColumnWriter *column = &writer->columns[i];
+		bool isnull = slot->tts_isnull[column->attribute];
+
+		if (unlikely(writer->omits) && is_omitted(writer, column, isnull))
+		{
+			if (PyDict_DelItem(row, column->name) != 0)
+				python_throw();
+		}
+		else if (!isnull)
+			write_column(column, row, slot->tts_values[column->attribute]);
+		else if (!is_new && PyDict_SetItem(row, column->name, Py_None) != 0)
+			python_throw();
+	}
+}
+
 /*
  * The values of a slot as a dict, a new reference. Throws for a value that
  * Python has no exact equivalent of.
@@ -153,22 +175,54 @@ row_write(RowWriter *writer, TupleTableSlot *slot)
 	/* The row is not lost if a conversion throws. */
 	Py_XDECREF(writer->row->object);
 	writer->row->object = row;
-	slot_getallattrs(slot);
-	for (int i = 0; i < writer->count; i++)
-	{
-		ColumnWriter *column = &writer->columns[i];
-		bool isnull = slot->tts_isnull[column->attribute];
-
-		if (unlikely(writer->omits) && is_omitted(writer, column, isnull))
-		{
-			if (PyDict_DelItem(row, column->name) != 0)
-				python_throw();
-		}
-		else if (!isnull)
-			write_column(column, row, slot->tts_values[column->attribute]);
-	}
+	fill(writer, row, slot, true);
 	writer->row->object = NULL;
 	return row;
+}
+
+/* Does letting go of a value run no Python code? */
+static inline bool
+is_simple(PyObject *value)
+{
+	return !PyType_HasFeature(Py_TYPE(value),
+							  Py_TPFLAGS_HEAPTYPE | Py_TPFLAGS_HAVE_GC);
+}
+
+/*
+ * Nobody else has the row, and it is as it was written but for its values, which
+ * are simple ones.
+ */
+static inline bool
+is_left_alone(RowWriter *writer, PyObject *row)
+{
+	Py_ssize_t position = 0;
+	PyObject *name;
+	PyObject *value;
+	int i = 0;
+
+	if (Py_REFCNT(row) != 1 || !PyDict_CheckExact(row) ||
+		PyDict_Size(row) != writer->count)
+		return false;
+	while (PyDict_Next(row, &position, &name, &value))
+	{
+		if (name != writer->columns[i++].name || !is_simple(value))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Writes into the dict of an earlier row, borrowed, if the wrapper has left it
+ * alone: a new one would be just the same, and costs as much as its values.
+ * Throws as row_write().
+ */
+bool
+row_rewrite(RowWriter *writer, PyObject *row, TupleTableSlot *slot)
+{
+	if (writer->omits || !is_left_alone(writer, row))
+		return false;
+	fill(writer, row, slot, false);
+	return true;
 }
 
 /* ---------- what comes back ---------- */

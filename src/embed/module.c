@@ -157,6 +157,13 @@ module_nest_level(PyObject *self, PyObject *unused)
 	return require_backend() ? session_nest_level() : NULL;
 }
 
+/* transaction_number(): see session_transaction_number(). */
+static PyObject *
+module_transaction_number(PyObject *self, PyObject *unused)
+{
+	return require_backend() ? session_transaction_number() : NULL;
+}
+
 /* isolation_level(): see session_isolation_level(). */
 static PyObject *
 module_isolation_level(PyObject *self, PyObject *unused)
@@ -218,6 +225,8 @@ static PyMethodDef methods[] =
 	  PyDoc_STR("whether a transaction runs that has not failed")},
 	 {"nest_level", module_nest_level, METH_NOARGS,
 	  PyDoc_STR("1 in a transaction, 2 in its first savepoint")},
+	 {"transaction_number", module_transaction_number, METH_NOARGS,
+	  PyDoc_STR("what the transaction shares with no other of the session")},
 	 {"isolation_level", module_isolation_level, METH_NOARGS,
 	  PyDoc_STR("the isolation level of the transaction")},
 	 {"type_exists", module_type_exists, METH_O,

@@ -86,6 +86,13 @@ session_nest_level(void)
 	return PyLong_FromLong(GetCurrentTransactionNestLevel());
 }
 
+/* The local number of the transaction: a new reference to an int. */
+PyObject *
+session_transaction_number(void)
+{
+	return PyLong_FromUnsignedLong(local_transaction_number());
+}
+
 /* The isolation level of the transaction, as SQL writes it: a new reference. */
 PyObject *
 session_isolation_level(void)
@@ -149,9 +156,10 @@ find_collation(void *argument)
 {
 	CollationQuestion *question = argument;
 	Size length;
-	List *name =
-		list_make2(makeString(pstrdup(text_from_python(question->schema, &length))),
-				   makeString(pstrdup(text_from_python(question->name, &length))));
+	List *name = list_make2(makeString(pstrdup(text_from_python(question->schema,
+																&length))),
+							makeString(pstrdup(text_from_python(question->name,
+																&length))));
 
 	question->exists = OidIsValid(get_collation_oid(name, true));
 }

@@ -11,6 +11,7 @@ extern bool session_require_transaction(void);
 extern PyObject *session_facts(void);
 extern PyObject *session_in_transaction(void);
 extern PyObject *session_nest_level(void);
+extern PyObject *session_transaction_number(void);
 extern PyObject *session_isolation_level(void);
 extern PyObject *session_type_exists(PyObject *name);
 extern PyObject *session_collation_exists(PyObject *schema, PyObject *name);

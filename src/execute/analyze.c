@@ -53,8 +53,8 @@ begin_sampling(TableScan *scan, PyObject *columns, int count)
 	PyObject *arguments[] = {columns, reference_own(PyLong_FromLong(count))};
 
 	scan->site.method = "sample";
-	scan->is_sample =
-		fetch_sample(scan->owner.open, arguments, lengthof(arguments));
+	scan->is_sample = fetch_sample(scan->owner.open, arguments,
+								   lengthof(arguments));
 	scan->site.method = scan->is_sample ? "sample" : "execute";
 	return scan->is_sample;
 }

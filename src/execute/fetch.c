@@ -357,8 +357,7 @@ fetch_sample(OpenScan *open, PyObject *const *arguments, size_t count)
 		return false;
 	open->end_scan_due = true;
 	take_iterator(open, "sample",
-				  reference_create(python_call(method, arguments, count,
-											   NULL)));
+				  reference_create(python_call(method, arguments, count, NULL)));
 	return open->iterator != NULL;
 }
 

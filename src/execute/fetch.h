@@ -39,8 +39,8 @@ extern void fetch_open(OpenScanOwner *owner);
 extern void fetch_prepare(OpenScan *open, Oid table, Oid user);
 extern void fetch_execute(OpenScan *open, PyObject *const *arguments,
 						  size_t count, PyObject *keywords);
-extern bool fetch_sample(OpenScan *open, PyObject *const *arguments,
-						 size_t count);
+extern bool
+fetch_sample(OpenScan *open, PyObject *const *arguments, size_t count);
 extern void fetch_end_modify_due(OpenScan *open);
 extern void fetch_settle(PyObject *item);
 extern bool fetch_results(OpenScan *open, PyObject **row);

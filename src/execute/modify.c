@@ -54,6 +54,8 @@ typedef struct MulticornModify
 	AttrNumber rowid;	  /* junk column */
 	AttrNumber whole_row; /* junk column */
 	ToPython *rowid_converter;
+	Reference *row;			   /* what was written last: a dict, or NULL */
+	Reference *rows;		   /* the last batch: a list, or NULL */
 	MemoryContext row_context; /* as long as a row, or a batch of them */
 } MulticornModify;
 
@@ -136,6 +138,8 @@ create_state(EState *estate, ResultRelInfo *relation)
 	modify->row_context = AllocSetContextCreate(CurrentMemoryContext,
 												"multicorn rows to write",
 												ALLOCSET_DEFAULT_SIZES);
+	modify->row = reference_create(NULL);
+	modify->rows = reference_create(NULL);
 	fetch_open(&modify->owner);
 	fetch_prepare(modify->owner.open,
 				  RelationGetRelid(relation->ri_RelationDesc),
@@ -380,6 +384,22 @@ call(MulticornModify *modify, Hook hook, const char *name,
 	return reference_own(python_call(method, arguments, count, keywords));
 }
 
+/* The values of a slot as a dict for the wrapper, borrowed. */
+static PyObject *
+write_row(MulticornModify *modify, TupleTableSlot *slot)
+{
+	PyObject *last = modify->row->object;
+
+	if (last != NULL)
+	{
+		if (row_rewrite(modify->writer, last, slot))
+			return last;
+		modify->row->object = NULL;
+		reference_release_later(last);
+	}
+	return modify->row->object = row_write(modify->writer, slot);
+}
+
 /* ---------- INSERT ---------- */
 
 /* Throws unless bulk_insert() has returned something with items. */
@@ -419,7 +439,7 @@ insert_rows(MulticornModify *modify, PyObject *rows)
 static PyObject *
 insert_row(MulticornModify *modify, TupleTableSlot *slot, const char **method)
 {
-	PyObject *row = reference_own(row_write(modify->writer, slot));
+	PyObject *row = write_row(modify, slot);
 	PyObject *arguments[] = {row, Py_True, Py_True};
 	PyObject *rows;
 	PyObject *items;
@@ -506,16 +526,51 @@ multicornGetForeignModifyBatchSize(ResultRelInfo *rinfo)
 	return fitting_batch(rinfo->ri_RelationDesc, Max(1, Min(number, INT_MAX)));
 }
 
+/* The list for a batch, borrowed: the last one, if nobody has kept it, or a new one. */
+static PyObject *
+batch_list(MulticornModify *modify, Py_ssize_t count)
+{
+	PyObject *last = modify->rows->object;
+
+	if (last != NULL && Py_REFCNT(last) == 1 && PyList_GET_SIZE(last) == count)
+		return last;
+	modify->rows->object = NULL;
+	if (last != NULL)
+		reference_release_later(last);
+	modify->rows->object = PyList_New(count);
+	if (modify->rows->object == NULL)
+		python_throw();
+	return modify->rows->object;
+}
+
+/* The rows for the wrapper as a list of dicts, borrowed. */
+static PyObject *
+write_batch(MulticornModify *modify, TupleTableSlot **slots, int count)
+{
+	PyObject *rows = batch_list(modify, count);
+
+	for (int i = 0; i < count; i++)
+	{
+		PyObject *last = PyList_GET_ITEM(rows, i);
+
+		if (last != NULL && row_rewrite(modify->writer, last, slots[i]))
+			continue;
+		PyList_SET_ITEM(rows, i, NULL);
+		if (last != NULL)
+			reference_release_later(last);
+		PyList_SET_ITEM(rows, i, row_write(modify->writer, slots[i]));
+	}
+	return rows;
+}
+
 /* Calls bulk_insert(); rows that the wrapper has skipped lose their slots. */
 static void
 insert_batch(MulticornModify *modify, TupleTableSlot **slots, int *count)
 {
-	PyObject *rows = reference_own(PyList_New(*count));
+	PyObject *rows = write_batch(modify, slots, *count);
 	PyObject *items;
 	int written = 0;
 
-	for (int i = 0; i < *count; i++)
-		PyList_SET_ITEM(rows, i, row_write(modify->writer, slots[i]));
 	items = insert_rows(modify, rows);
 	if (items == NULL)
 		return;
@@ -588,8 +643,7 @@ multicornExecForeignUpdate(EState *estate, ResultRelInfo *rinfo,
 	MulticornModify *modify = rinfo->ri_FdwState;
 	MemoryContext old = begin_call(modify, "update");
 	PyObject *arguments[] = {rowid_of(modify, plan_slot),
-							 reference_own(row_write(modify->writer, slot)),
-							 Py_True, Py_True};
+							 write_row(modify, slot), Py_True, Py_True};
 
 	slot = take_returned(modify,
 						 call(modify, HOOK_UPDATE, "update", arguments, 2,

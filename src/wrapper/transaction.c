@@ -177,17 +177,29 @@ transaction_join(Instance *instance)
 
 /* ---------- the end of a transaction ---------- */
 
+/*
+ * Throws if one that has begun a level is doomed. Asked of all before a hook is
+ * called: the others are not to act for what cannot succeed.
+ */
+static void
+require_none_doomed(int level)
+{
+	for (int i = 0; i < participant_count; i++)
+	{
+		if (participants[i]->level >= level)
+			require_not_doomed(participants[i]);
+	}
+}
+
 /* Before the decision: an exception aborts the transaction. */
 static void
 before_commit(void)
 {
+	require_none_doomed(1);
 	/* A hook may bring in another instance. */
 	for (int i = 0; i < participant_count; i++)
 	{
-		Instance *instance = participants[i];
-
-		require_not_doomed(instance);
-		call_hook(instance, HOOK_PRE_COMMIT, "pre_commit", NULL);
+		call_hook(participants[i], HOOK_PRE_COMMIT, "pre_commit", NULL);
 		settle();
 	}
 }
@@ -251,13 +263,13 @@ transaction_event(XactEvent event, void *argument)
 static void
 before_release(int level)
 {
+	require_none_doomed(level);
 	for (int i = 0; i < participant_count; i++)
 	{
 		Instance *instance = participants[i];
 
 		if (instance->level < level)
 			continue;
-		require_not_doomed(instance);
 		if (instance_hook(instance, HOOK_SUB_COMMIT) == NULL)
 			continue;
 		call_hook(instance, HOOK_SUB_COMMIT, "sub_commit",

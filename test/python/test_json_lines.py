@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import threading
+import warnings
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from itertools import count
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import psycopg
 import pytest
 
 from harness import Cluster
 from harness.sessions import Session, wait_until
-from multicorn import Error
+from multicorn import Error, _durable_file, jsonlinesfdw
 from multicorn.testing import Table
 from multicorn.utils import current_transaction_id, transaction_status
 
@@ -56,6 +64,26 @@ def connect(cluster: Cluster) -> Session:
     return sessions[0]
 
 
+def is_open(session: Session) -> bool:
+    """Return whether a session can still be used."""
+    try:
+        session.execute("SELECT")
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def has_ended(process: int) -> bool:
+    """Return whether a process has ended, and its parent has noticed."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return False
+
+
 def create(cluster: Cluster, name: str) -> Path:
     """Create tables for a test: two of files, one local; return the folder of the files."""
     folder = cluster.scratch / name
@@ -78,6 +106,7 @@ def test_a_kill_leaves_all_of_a_transaction_or_nothing(fragile: Cluster, end: st
     outcomes = []
     for step in range(1, MOST_STEPS):
         with connect(fragile) as session:
+            process = session.info.backend_pid
             session.execute(f"ALTER FOREIGN TABLE {end}_first OPTIONS (SET kill_at '{step - 1}')")
             try:
                 with session.transaction():
@@ -85,9 +114,15 @@ def test_a_kill_leaves_all_of_a_transaction_or_nothing(fragile: Cluster, end: st
                     session.execute(f"INSERT INTO {end}_first VALUES ({step}, {step})")
                     session.execute(f"UPDATE {end}_second SET v = {step} WHERE id = 0")
                     session.execute("SELECT FROM refuser WHERE %s", [end == "fail"])
-                survived = True
-            except psycopg.Error as error:
-                survived = "refused" in str(error)
+                error = None
+            except psycopg.Error as raised:
+                error = raised
+            # A client hears of the error before the hook rollback.
+            survived = is_open(session)
+            assert not survived or end == "commit" or "refused" in str(error)
+        if not survived:
+            # Until it is noticed there, the server takes connections that it will end as well.
+            wait_until(partial(has_ended, process))
         with connect(fragile) as session:
             # This takes the next transaction ID, which must not be that of the one that died.
             session.execute(f"ALTER FOREIGN TABLE {end}_first OPTIONS (SET kill_at '')")
@@ -185,6 +220,22 @@ def test_a_snapshot_that_cannot_be_kept_is_an_error(fragile: Cluster) -> None:
                 reader.execute(statement)
 
 
+def test_a_change_that_builds_on_an_older_version_is_an_error(fragile: Cluster) -> None:
+    """In READ COMMITTED, what was read before another transaction wrote is not written back."""
+    create(fragile, "older")
+    with connect(fragile) as reader, connect(fragile) as writer:
+        for statement in ("UPDATE older_second SET v = 1", "DELETE FROM older_second"):
+            with pytest.raises(psycopg.errors.SerializationFailure), reader.transaction():
+                reader.execute("SELECT FROM older_second")
+                writer.execute("UPDATE older_second SET v = v + 5")
+                reader.execute(statement)
+        with reader.transaction():
+            reader.execute("SELECT FROM older_second")
+            writer.execute("UPDATE older_second SET v = v + 5")
+            assert numbers(reader, "SELECT v FROM older_second") == {15}
+            reader.execute("INSERT INTO older_second VALUES (1, 1)")
+
+
 def test_a_journal_of_another_cluster_is_an_error(fragile: Cluster) -> None:
     """Nobody guesses what has become of a transaction that PostgreSQL does not know."""
     folder = create(fragile, "stranger")
@@ -217,7 +268,7 @@ def test_transaction_ids(fragile: Cluster) -> None:
         assert again == ("committed",)
         with pytest.raises(psycopg.Error, match="in the future"):
             session.execute("SELECT FROM ids WHERE own = %s", [own + "000"])
-        for wrong in ("", "x", "1:", "1:2:3", "-1:2"):
+        for wrong in ("", "x", "1:", "1:2:3", "-1:2", "1:\uff11", f"1:{1 << 64}", "1:" + "9" * 30):
             with pytest.raises(psycopg.Error, match="not the ID of a transaction"):
                 session.execute("SELECT FROM ids WHERE own = %s", [wrong])
 
@@ -242,4 +293,166 @@ def test_outside_a_server(tmp_path: Path) -> None:
         assert transaction_status(transaction) == "aborted"
         assert table.select() == [{"id": 1, "v": "a"}, {"id": 2, "v": "b"}]
     assert transaction_status("0:0") is None
+    with pytest.raises(TypeError, match="not None"):
+        transaction_status(None)  # type: ignore[arg-type]
     assert (tmp_path / "t.jsonl").read_text() == '{"id": 1, "v": "a"}\n{"id": 2, "v": "b"}\n'
+
+
+# --- Interrupts -----------------------------------------------------------------------------------
+
+
+class Interrupt(Exception):
+    """What an interrupt is here; an Exception, so that a hook which it ends is a warning."""
+
+
+class Interrupted(jsonlinesfdw.JsonLinesFdw):
+    """The file; the n-th bytecode of a method is interrupted, in either of its two modules."""
+
+    files = (jsonlinesfdw.__file__, _durable_file.__file__)
+    method = ""
+    left = 0
+    fails = False
+
+    def trace(self, frame: FrameType, event: str, argument: object) -> Any:
+        """Hear of a bytecode."""
+        if frame.f_code.co_filename not in self.files:
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            self.left -= 1
+            if self.left < 0:
+                raise Interrupt
+        return self.trace
+
+    def run(self, method: str, *args: Any) -> None:
+        """Run a method of the base class."""
+        if method == self.method:
+            sys.settrace(self.trace)
+        try:
+            getattr(super(), method)(*args)
+        finally:
+            sys.settrace(None)
+
+    def insert(self, values: dict[str, Any], *args: Any, **keywords: Any) -> None:
+        self.run("insert", values)
+
+    def pre_commit(self) -> None:
+        self.run("pre_commit")
+        if self.fails:
+            raise Interrupt
+
+    def commit(self) -> None:
+        self.run("commit")
+
+    def rollback(self) -> None:
+        self.run("rollback")
+
+
+@pytest.mark.parametrize("method", ["insert", "pre_commit", "commit", "rollback"])
+def test_an_interrupt_changes_no_decision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Wherever it hits, the next transactions find what was decided, and nothing is left over."""
+    monkeypatch.setattr(os, "fsync", lambda file: None)
+    warnings.simplefilter("ignore")  # of hooks that are interrupted
+    options = {"filename": str(tmp_path / "t.jsonl"), "rowid_column": "id"}
+    for step in count():
+        with (
+            Table(Interrupted, {"id": "integer"}, options) as table,
+            Table(CLASS, {"id": "integer"}, options) as other,
+        ):
+            table.insert({"id": 1})
+            wrapper = table.wrapper
+            wrapper.method, wrapper.left, wrapper.fails = method, step, method == "rollback"
+            with suppress(Interrupt):
+                table.insert({"id": 2})
+            wrapper.method, wrapper.fails = "", False
+            expected = [{"id": 1}, {"id": 2}] if method == "commit" else [{"id": 1}]
+            if method in ("insert", "pre_commit") and wrapper.left >= 0:
+                break
+            # Whoever only reads drops what is left in memory, but for the files.
+            assert table.select() == expected
+            assert other.select() == expected
+            table.select()
+            other.insert({"id": 3})
+            assert table.select() == [*expected, {"id": 3}]
+            assert {path.name for path in tmp_path.iterdir()} == {"t.jsonl", "t.jsonl.lock"}
+            table.insert({"id": 4})
+            table.truncate()
+            if wrapper.left >= 0:
+                break
+    assert step > 20
+
+
+def test_files_of_others_stay(tmp_path: Path) -> None:
+    """A writer removes the versions of its own file, and nothing else."""
+    others = ["t.old.1-2.new", "t.new", "t.2024.new", "t.old.journal.new", "xt.1-2.new"]
+    for name in (*others, "t.1-2.new", "t.journal.new"):
+        (tmp_path / name).touch()
+    with Table(CLASS, {"id": "integer"}, {"filename": str(tmp_path / "t")}) as table:
+        table.insert({"id": 1})
+    assert {path.name for path in tmp_path.iterdir()} == {"t", "t.lock", *others}
+    for suffix in ("journal", "lock", "new"):
+        with pytest.raises(Error, match="another file"):
+            Table(CLASS, {"id": "integer"}, {"filename": str(tmp_path / f"t.{suffix}")})
+
+
+# --- Lines ----------------------------------------------------------------------------------------
+
+
+def table_of(path: Path, *lines: str, key: str = "integer") -> Table:
+    """Return a table of a file with some lines."""
+    path.write_text("".join(f"{line}\n" for line in lines))
+    options = {"filename": str(path), "rowid_column": "id"}
+    return Table(CLASS, {"id": key, "v": "text"}, options)
+
+
+def test_what_is_beside_the_columns_stays(tmp_path: Path) -> None:
+    """Also what only lax programs write."""
+    path = tmp_path / "t.jsonl"
+    line = '{"id": 1, "v": {"a": [1]}, "u": [NaN, -Infinity, 1.50, "\\ud800"], "w": %d}'
+    with table_of(path, line % 1) as table:
+        table.columns["w"] = table.columns["id"]
+        table.update(1, {"w": 2})
+        table.insert({"id": 2, "v": "\udce9"})  # as SQL_ASCII has bytes that are not UTF-8
+        assert [row["v"] for row in table.select()][1] == "\udce9"
+    assert path.read_text() == f'{line % 2}\n{{"id": 2, "v": "\\udce9"}}\n'
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("integer", '"x"'),
+        ("integer", "1.5"),
+        ("integer", "true"),
+        ("text", '{"a": 1}'),
+        ("text", "5"),
+        ("uuid", '"x"'),
+        ("integer", "[" * 100_000),
+    ],
+)
+def test_a_line_that_cannot_be_a_row_is_an_error(tmp_path: Path, key: str, value: str) -> None:
+    """The error names file and line."""
+    expected = pytest.raises(Error, match=r'cannot read line 2 of ".*t\.jsonl"')
+    with table_of(tmp_path / "t.jsonl", "{}", f'{{"id": {value}}}', key=key) as table, expected:
+        table.select()
+
+
+def test_a_row_that_is_not_found_again_is_an_error(tmp_path: Path) -> None:
+    """A change that was reported is made, or fails."""
+    path = tmp_path / "t.jsonl"
+    with table_of(path, '{"id": 1}') as table:
+        with pytest.raises(Error, match="cannot find a row"):
+            table.delete(2)
+        with pytest.raises(Error, match="cannot find a row"):
+            table.update(2, {"v": "x"})
+
+
+def test_lines_with_the_same_key(tmp_path: Path) -> None:
+    """DELETE removes all of them; nothing else can tell them apart."""
+    path = tmp_path / "t.jsonl"
+    with table_of(path, '{"id": 1}', '{"id": 2}', '{"id": 1}') as table:
+        with pytest.raises(Error, match="would have the same"):
+            table.update(1, {"v": "x"})
+        table.delete(1)
+        assert table.select() == [{"id": 2, "v": None}]

@@ -180,6 +180,7 @@ def test_defaults_of_the_base_class() -> None:
     assert wrapper.can_filter([Constant(True, type=DataType(16, "boolean"))]) == []
     assert wrapper.explain([], [], verbose=True) == []
     assert wrapper.analyze() is None
+    assert wrapper.sample([], 1) is None
     assert wrapper.rowid_column is None
     assert wrapper._startup_cost == 20
     assert wrapper.modify_batch_size == 1

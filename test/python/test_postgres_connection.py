@@ -358,12 +358,12 @@ def test_cancel(driven: Remote, server: Cluster, remote: Cluster, begun: bool) -
 def test_statement_timeout(driven: Remote, remote: Cluster) -> None:
     """So does a timeout; within a savepoint, what was before stays."""
     session = driven.session
-    session.execute("SET statement_timeout = '300ms'")
     with session.transaction():
         driven.run("INSERT INTO public.t VALUES (1)")
         pid = driven.pid
         with pytest.raises(errors.QueryCanceled), session.transaction():
             driven.run("INSERT INTO public.t VALUES (2)")
+            session.execute("SET LOCAL statement_timeout = '300ms'")
             driven.run("SELECT pg_sleep(1000)")
         driven.run("INSERT INTO public.t VALUES (3)")
         assert driven.pid == pid
@@ -390,6 +390,7 @@ def test_stopped_remote(driven: Remote, remote: Cluster) -> None:
         with pytest.raises(errors.QueryCanceled):
             driven.value("SELECT 1")
         assert time.monotonic() - start < 2
+        session.execute("SET statement_timeout = 0")
         # The server itself is there: another backend of it.
         assert driven.value("SELECT 1") == "1"
         assert driven.pid != pid
@@ -419,8 +420,9 @@ def test_stopped_server(driven: Remote, remote: Cluster) -> None:
     driven.value("SELECT 1")
     postmaster = int((remote.data / "postmaster.pid").read_text().split()[0])
     session = driven.session
+    pid = driven.pid
     session.execute("SET statement_timeout = '200ms'")
-    with stopped(postmaster), stopped(driven.pid):
+    with stopped(postmaster), stopped(pid):
         start = time.monotonic()
         with pytest.raises(errors.QueryCanceled):
             driven.value("SELECT 1")

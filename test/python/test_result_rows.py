@@ -112,20 +112,26 @@ class Foreign:
         return self.session.execute(sql.SQL(query).format(*tables)).fetchall()
 
 
+DATABASE = "result_rows"
+
+
 @pytest.fixture
-def foreign(session: Session, server: Cluster) -> Foreign:
-    return Foreign(session, server.conninfo("postgres"))
+def foreign(connect: Connect, server: Cluster) -> Foreign:
+    return Foreign(connect(DATABASE), server.conninfo(DATABASE))
 
 
 @pytest.fixture(scope="module", autouse=True)
 def types(server: Cluster) -> None:
-    """The types that are not built in, and a table of all kinds of values."""
+    """A database with the types that are not built in."""
+    server.createdb(DATABASE)
     server.run_sql(
+        "CREATE EXTENSION multicorn; CREATE SERVER python FOREIGN DATA WRAPPER multicorn;"
         "CREATE EXTENSION IF NOT EXISTS hstore; CREATE EXTENSION IF NOT EXISTS citext;"
         "CREATE DOMAIN positive AS integer CHECK (VALUE > 0);"
         "CREATE DOMAIN word AS varchar(8) NOT NULL;"
         "CREATE TYPE color AS ENUM ('red', 'green', 'blue');"
-        "CREATE TYPE pair AS (a integer, b text)"
+        "CREATE TYPE pair AS (a integer, b text)",
+        database=DATABASE,
     )
 
 
@@ -133,7 +139,7 @@ def types(server: Cluster) -> None:
 def heaps(server: Cluster) -> Iterator[dict[str, str]]:
     """A heap table for each type, by its name: a hundred values and, where one can be, a NULL."""
     tables = {type: f"heap_{next(numbers)}" for type in TYPES}
-    with psycopg.connect(server.conninfo("postgres"), autocommit=True) as session:
+    with psycopg.connect(server.conninfo(DATABASE), autocommit=True) as session:
         for type, table in tables.items():
             session.execute(f"CREATE TABLE {table} (number integer, value {type})".encode())
             session.execute(

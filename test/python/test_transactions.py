@@ -144,6 +144,7 @@ class Model:
         inside = [p for p in self.participants if p.level >= level]
         for participant in inside:
             self.require_not_doomed(participant)
+        for participant in inside:
             self.call(f"{participant.name}: sub_commit {level}")
             participant.released = True
         for participant in inside:
@@ -185,6 +186,7 @@ class Model:
                 self.release()
             for participant in self.participants:
                 self.require_not_doomed(participant)
+            for participant in self.participants:
                 self.call(f"{participant.name}: pre_commit")
         except Failure:
             self.roll_back_all()

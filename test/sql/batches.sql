@@ -170,3 +170,24 @@ SET client_min_messages = warning;
 DROP SERVER srv CASCADE;
 DROP TABLE p, heap;
 DROP FUNCTION told, kept, with_size;
+
+-- A row belongs to the wrapper, which may keep or change it: the next one is not touched by that.
+CREATE SERVER keeping FOREIGN DATA WRAPPER multicorn OPTIONS (wrapper 'writing.Keeper');
+CREATE FOREIGN TABLE kept (a int, b text) SERVER keeping;
+CREATE FOREIGN TABLE said (said text) SERVER keeping;
+CREATE FUNCTION keep(how text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('ALTER FOREIGN TABLE kept OPTIONS (SET how %L)', how);
+    INSERT INTO kept SELECT i, 'b' || nullif(i, 3) FROM generate_series(1, 5) AS i;
+    RETURN QUERY SELECT * FROM said;
+END $$;
+ALTER FOREIGN TABLE kept OPTIONS (how '');
+SELECT how, keep(how) FROM unnest(ARRAY['batch', 'row', 'view', 'order', 'more', 'less', 'other', 'empty', 'object']) AS how;
+-- One at a time.
+CREATE FUNCTION before() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
+CREATE TRIGGER before BEFORE INSERT ON kept FOR EACH ROW EXECUTE FUNCTION before();
+SELECT how, keep(how) FROM unnest(ARRAY['row', 'view', 'more', 'less', 'other', 'empty', 'object']) AS how;
+
+SET client_min_messages = warning;
+DROP SERVER keeping CASCADE;
+DROP FUNCTION keep, before;

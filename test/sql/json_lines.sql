@@ -56,6 +56,19 @@ DELETE FROM notes WHERE id = 4;
 COMMIT;
 SELECT id, body FROM notes;
 
+-- A statement sees what was there when it began, not what it has written so far.
+CREATE TABLE local (id bigint, body text);
+INSERT INTO local SELECT i, i FROM generate_series(11, 13) AS i;
+INSERT INTO notes (id, body) SELECT * FROM local;
+UPDATE notes SET body = (SELECT string_agg(body, ' ') FROM notes AS n WHERE n.id BETWEEN 11 AND notes.id)
+    WHERE id > 10;
+SELECT id, body FROM notes WHERE id > 10;
+WITH gone AS (DELETE FROM notes WHERE id = 13 RETURNING id)
+    SELECT (SELECT count(*) FROM gone) AS gone, (SELECT count(*) FROM notes WHERE id > 10) AS seen;
+DELETE FROM notes WHERE id > 10 AND EXISTS (SELECT FROM notes AS n WHERE n.id = notes.id - 1 OFFSET 0);
+SELECT id FROM notes WHERE id > 10;
+DELETE FROM notes WHERE id > 10;
+
 -- The column that identifies rows is a key: it is not NULL, does not change, is there once.
 SELECT error_of($$INSERT INTO notes VALUES (NULL, 'none', NULL)$$);
 SELECT error_of('UPDATE notes SET id = 5 WHERE id = 1');
@@ -102,7 +115,42 @@ SELECT pg_read_file(:'filename');
 BEGIN;
 UPDATE stamps SET at = NULL;
 SELECT error_of($$INSERT INTO bodies VALUES ('new')$$);
+SELECT error_of('SELECT FROM bodies');
 ROLLBACK;
+-- Nor as another role, or after the table has changed.
+CREATE ROLE regress_lines;
+GRANT SELECT ON stamps TO regress_lines;
+BEGIN;
+DELETE FROM stamps;
+SET ROLE regress_lines;
+SELECT error_of('SELECT FROM stamps');
+ROLLBACK;
+BEGIN;
+DELETE FROM stamps;
+ALTER FOREIGN TABLE stamps ADD COLUMN extra int;
+SELECT error_of('SELECT FROM stamps');
+ROLLBACK;
+SELECT count(*) FROM stamps;
+
+-- An UPDATE writes what it names, and an INSERT what it is given.
+UPDATE notes SET at = '2024-05-07 00:00+00';
+INSERT INTO notes (id) VALUES (2);
+SELECT pg_read_file(:'filename');
+TRUNCATE notes;
+
+-- A bytea that JSON's text would not be told from is refused. In text form, everything can be kept.
+CREATE DOMAIN octets AS bytea;
+CREATE TYPE part AS (name text, octets bytea);
+CREATE FOREIGN TABLE octets_of (id int, plain bytea OPTIONS (value_form 'text'), part part, octets octets)
+    SERVER json_lines OPTIONS (filename :'filename', rowid_column 'id');
+SELECT error_of($$INSERT INTO octets_of (id, octets) VALUES (1, '\x00ff')$$);
+SELECT error_of($$INSERT INTO octets_of (id, part) VALUES (1, ('a', '\x00ff'))$$);
+ALTER FOREIGN TABLE octets_of ALTER octets OPTIONS (value_form 'text'), ALTER part OPTIONS (value_form 'text');
+INSERT INTO octets_of VALUES (1, '\x00ff', ('a', '\x00ff'), '\x00ff');
+UPDATE octets_of SET plain = plain || '\x01';
+SELECT * FROM octets_of;
+SELECT pg_read_file(:'filename');
+TRUNCATE octets_of;
 
 -- Lines that are no objects are errors that name them.
 CREATE TABLE line (text text);
@@ -115,6 +163,8 @@ DO $$ BEGIN EXECUTE current_setting('test.copy'); END $$;
 SELECT error_of('SELECT FROM notes');
 
 -- Options are checked at first use.
+CREATE FOREIGN TABLE misspelt (id int) SERVER json_lines OPTIONS (filename :'filename', rowid_colum 'id');
+SELECT error_of('SELECT FROM misspelt');
 CREATE FOREIGN TABLE wrong (id json) SERVER json_lines;
 SELECT error_of('SELECT FROM wrong');
 ALTER FOREIGN TABLE wrong OPTIONS (filename 'relative.jsonl');
@@ -129,5 +179,8 @@ SELECT error_of($$INSERT INTO wrong VALUES ('1')$$);
 
 SET client_min_messages = warning;
 DROP SERVER json_lines CASCADE;
-DROP TABLE heap, line;
+DROP TABLE heap, line, local;
+DROP ROLE regress_lines;
+DROP DOMAIN octets;
+DROP TYPE part;
 DROP FUNCTION error_of;

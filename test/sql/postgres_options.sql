@@ -158,6 +158,8 @@ EXPLAIN (COSTS off) SELECT * FROM plain;
 -- There nobody can tell who has written into a mapping that no password is needed: it does not count,
 -- except for a superuser, who needs none anyway. Behind multicorn_postgres it was a superuser.
 GRANT SELECT ON plain, tab TO regress_remote;
+-- Nobody is to connect for an estimate.
+ALTER FOREIGN TABLE tab OPTIONS (SET use_remote_estimate 'off');
 GRANT USAGE ON FOREIGN SERVER plain TO regress_remote;
 CREATE USER MAPPING FOR regress_remote SERVER plain OPTIONS (password_required 'false');
 ALTER USER MAPPING FOR regress_remote SERVER remote OPTIONS (ADD password_required 'false');

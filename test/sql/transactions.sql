@@ -495,7 +495,7 @@ ROLLBACK TO t;
 SELECT n FROM c;
 ROLLBACK;
 SELECT * FROM journal;
--- ... and so is COMMIT.
+-- ... and so is COMMIT, before pre_commit of any.
 BEGIN;
 SELECT n FROM b;
 SAVEPOINT s;
@@ -521,6 +521,17 @@ SELECT n FROM a;
 SELECT fails('{a: sub_rollback 3}');
 ROLLBACK TO s;
 COMMIT;
+SELECT * FROM journal;
+-- As with COMMIT, the others hear nothing of a RELEASE that cannot succeed.
+BEGIN;
+SAVEPOINT s;
+SELECT n FROM b;
+SAVEPOINT t;
+SELECT n FROM a;
+SELECT fails('{a: sub_rollback 3}');
+ROLLBACK TO t;
+RELEASE s;
+ROLLBACK;
 SELECT * FROM journal;
 -- In the next transaction it is as good as new.
 SELECT n FROM a;

@@ -8,6 +8,7 @@ from typing import Any
 from remote import connect, quoted, run
 
 from multicorn import ColumnDefinition, ForeignDataWrapper, Qual, TableDefinition
+from multicorn.libpq import ResultRows
 from multicorn.postgresfdw._analyze import plan_sample
 from multicorn.postgresfdw._import import import_tables
 from multicorn.postgresfdw._options import ImportSettings
@@ -66,9 +67,9 @@ class Importing(ForeignDataWrapper):
 
     def read(self, columns: list[str], tail: str) -> Iterator[Any]:
         """Yield the rows."""
-        names = ", ".join(f"{quoted(name)}::text" for name in columns)
-        for row in self.connection.query(f"SELECT {names} FROM {self.table} {tail}"):
-            yield dict(zip(columns, row, strict=True))
+        names = ", ".join(map(quoted, columns))
+        sql = f"SELECT {names} FROM {self.table} {tail}"
+        yield ResultRows(self.connection.pgconn.exec_(sql.encode()), columns)
 
     def analyze(self) -> float:
         return plan_sample(self.connection, self.table, self.method).total

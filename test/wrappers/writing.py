@@ -287,3 +287,59 @@ class Sequences(ForeignDataWrapper):
 
     def delete(self, rowid: Any) -> None:
         """Do nothing."""
+
+
+class Keeper(ForeignDataWrapper):
+    """Keeps or changes what it is given to write, as `how` says. Its rows are those kept."""
+
+    modify_batch_size = 2
+    kept: ClassVar[list[Any]] = []
+
+    def __init__(self, options: dict[str, str], columns: dict[str, ColumnDefinition]) -> None:
+        super().__init__(options, columns)
+        self.how = options.get("how", "row")
+
+    def execute(self, quals: list[Qual], columns: list[str]) -> Iterator[dict[str, Any]]:
+        """Yield what was kept."""
+        for one in self.kept:
+            yield {"said": repr(one)}
+        self.kept.clear()
+
+    def insert(self, values: dict[str, Any]) -> None:
+        """Keep a row."""
+        self.keep(values)
+
+    def bulk_insert(self, rows: list[dict[str, Any]]) -> None:
+        """Keep a batch."""
+        if self.how == "batch":
+            self.kept.append(rows)
+        elif self.how == "order":
+            rows.reverse()
+        for values in rows:
+            self.keep(values)
+
+    def keep(self, values: dict[str, Any]) -> None:
+        """Keep a row, or say what it was and change it."""
+        if self.how == "row":
+            self.kept.append(values)
+        elif self.how == "view":
+            self.kept.append(values.items())
+        elif self.how != "batch":
+            self.kept.append(str(values))
+        if self.how == "more":
+            values["more"] = 1
+        elif self.how == "less":
+            del values["a"]
+        elif self.how == "other":
+            values["a"] = values.pop("b")
+        elif self.how == "empty":
+            values.clear()
+        elif self.how == "object":
+            values["b"] = Noisy()
+
+
+class Noisy:
+    """An object that says when it goes."""
+
+    def __del__(self) -> None:
+        log_to_postgres("gone")

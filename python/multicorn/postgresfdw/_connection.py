@@ -73,6 +73,12 @@ def nest_level() -> int:
     return 1 if server is None else server.nest_level()
 
 
+def transaction_number() -> int:
+    """Return a number that this local transaction shares with no other one of the session."""
+    server = bridge()
+    return 1 if server is None else server.transaction_number()
+
+
 def isolation_level() -> str:
     """Return the isolation level of the remote transaction that belongs to the local one."""
     server = bridge()
@@ -105,10 +111,14 @@ class Connection:
         self._link: Link | None = None
         # The remote transaction: how deep it is (0 is none), how deep the local one was when it
         # was followed last, and when the remote one began. Deeper savepoints than the local ones
-        # have been released here and not yet there.
+        # have been released here and not yet there. No name of a savepoint is used twice: one that
+        # was not made, since the command was interrupted, must not be taken for an older one.
         self._level = 0
         self._local_level = 0
         self._first_level = 0
+        # Which local transaction that belongs to.
+        self._transaction = 0
+        self._savepoints: dict[int, str] = {}
         self._broken: str | None = None
         self._doomed = False
         self._commit_sent = False
@@ -328,6 +338,7 @@ class Connection:
         binary: bool = False,
     ) -> Request:
         """Take the connection and send a request."""
+        self.leave_other_transaction()
         self._rest_of_others(owner)
         self._require_usable()
         if self._level == 0:
@@ -342,6 +353,14 @@ class Connection:
             request = Request(sql, sender, owner=owner)
         self._dispatch(request)
         return request
+
+    def leave_other_transaction(self) -> None:
+        """Drop what is left of another local transaction, whose end was cut short."""
+        number = transaction_number()
+        if number != self._transaction and self.is_open_in_transaction:
+            self.close()
+            self.end_transaction()
+        self._transaction = number
 
     def _rest_of_others(self, owner: Owner | None) -> None:
         """Bring what is under way to rest."""
@@ -452,14 +471,17 @@ class Connection:
             first = 2
         elif local_level > self._local_level:
             steps += self._release()
-        return steps + [f"SAVEPOINT s{level}" for level in range(first, local_level + 1)]
+        for level in range(first, local_level + 1):
+            name = self._savepoints[level] = f"s{level}_{next(self._numbers)}"
+            steps.append(f"SAVEPOINT {name}")
+        return steps
 
     def _release(self) -> list[str]:
         """Return what releases savepoints that were released locally; it counts as done."""
         if self._level <= self._local_level:
             return []
         self._level = self._local_level
-        return [f"RELEASE SAVEPOINT s{self._level + 1}"]
+        return [f"RELEASE SAVEPOINT {self._savepoints[self._level + 1]}"]
 
     def _other_steps(self, local_level: int) -> list[str]:
         """Return what can be done by the way."""
@@ -714,11 +736,13 @@ class Connection:
         """Whether there is a remote transaction to roll back."""
         return self._link is not None and self._link.has_transaction
 
-    def begin_rollback(self, sql: str) -> None:
-        """Send what rolls back, on a connection at rest."""
+    def begin_rollback(self, level: int) -> None:
+        """Send what rolls back a savepoint, on a connection at rest; level 1 is the transaction."""
         self._deferred = []
         link = self._require_link()
-        link.request = Request(sql)
+        name = self._savepoints.get(level)
+        back = f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"
+        link.request = Request("ROLLBACK" if level == 1 else back)
         with suppress(OperationalError):
             link.request.send(link)
             link.pgconn.flush()

@@ -30,6 +30,8 @@ def pre_commit() -> None:
     Raises:
         Error: one of them has not, or nobody knows; what others have committed stays.
     """
+    for connection in connections.all():
+        connection.leave_other_transaction()
     used = [connection for connection in connections.all() if connection.is_open_in_transaction]
     for connection in used:
         connection.require_committable()
@@ -60,8 +62,7 @@ def _await_commits(together: list[Connection]) -> None:
 
 def commit() -> None:
     """The local transaction has committed."""
-    for connection in connections.all():
-        connection.end_transaction()
+    _end(connections.all())
 
 
 def rollback() -> None:
@@ -70,8 +71,24 @@ def rollback() -> None:
     try:
         _roll_back(everyone, 1)
     finally:
-        for connection in everyone:
-            connection.end_transaction()
+        _end(everyone)
+
+
+def _end(those: list[Connection]) -> None:
+    """Have connections forget the local transaction, whatever interrupts that.
+
+    What was left of it would become part of the next one.
+    """
+    interrupt = None
+    for _ in range(3):
+        try:
+            for connection in those:
+                connection.end_transaction()
+            break
+        except BaseException as error:
+            interrupt = error
+    if interrupt is not None:
+        raise interrupt
 
 
 def sub_commit(level: int) -> None:
@@ -108,20 +125,13 @@ def _roll_back(those: list[Connection], level: int) -> list[Connection]:
     rested = [connection for connection in those if connection.end_rest(deadline)]
     waiting = [connection for connection in rested if connection.needs_rollback]
     for connection in waiting:
-        connection.begin_rollback(_rollback_command(level))
+        connection.begin_rollback(level)
     deadline = monotonic() + ROLLBACK_TIMEOUT
     return [
         connection
         for connection in rested
         if connection not in waiting or connection.end_rollback(deadline)
     ]
-
-
-def _rollback_command(level: int) -> str:
-    """Return what rolls back a savepoint; that of level 1 is the transaction."""
-    if level == 1:
-        return "ROLLBACK"
-    return f"ROLLBACK TO SAVEPOINT s{level}; RELEASE SAVEPOINT s{level}"
 
 
 @contextmanager
@@ -139,7 +149,7 @@ def own_transaction(connection: Connection) -> Iterator[None]:
             try:
                 _roll_back([connection], 1)
             finally:
-                connection.end_transaction()
+                _end([connection])
         elif connection.is_in_savepoint(before + 1):
             _sub_rollback([connection], before + 1)
         raise
