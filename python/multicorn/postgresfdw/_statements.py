@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from multicorn import ColumnDefinition, Qual, SortKey
+from multicorn import UNBOUND, ColumnDefinition, Qual, SortKey
 from multicorn.expressions import (
     Collation,
     Column,
@@ -32,6 +32,9 @@ OBJECT_TYPES = frozenset((24, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 40
 
 # What stands at both sides of the number of a value: it cannot be in any SQL.
 MARK = "\0"
+
+# What the fields of expressions are, beside expressions, types, collations and tuples of these.
+PLAIN_KINDS = frozenset((str, bool, int, type(None), type(UNBOUND)))
 
 # How many SELECTs of a table are kept as they were written.
 MOST_WRITTEN = 100
@@ -377,17 +380,17 @@ def _shape(part: Any, constants: list[Constant]) -> Hashable:
         part: an expression, or what is in one.
         constants: takes the constants that have the values.
     """
-    if isinstance(part, Constant) and _is_value(part):
-        constants.append(part)
-        return Constant, part.type.oid, part.type.typmod, _shape(part.collation, constants)
-    if isinstance(part, DataType):
+    kind = type(part)
+    if kind in PLAIN_KINDS:
+        found: Hashable = part
+        return found
+    if kind is DataType:
         return part.oid, part.typmod
-    if isinstance(part, Expression | Collation):
-        return type(part), *[_shape(one, constants) for one in part._values()]
-    if isinstance(part, tuple):
-        return tuple([_shape(one, constants) for one in part])
-    found: Hashable = part
-    return found
+    if kind is Constant and _is_value(part):
+        constants.append(part)
+        return kind, part.type.oid, part.type.typmod, _shape(part.collation, constants)
+    parts = part if kind is tuple else part._values()
+    return kind, *[_shape(one, constants) for one in parts]
 
 
 def _where(writer: SQLWriter, filters: Sequence[Expression]) -> str:
