@@ -61,14 +61,18 @@ class Request:
         interrupted: whether an exception has ended the wait for results.
         restartable: whether it may be sent again on another link, since it begins a transaction
             on one that may have died long ago.
+        prepares: the name of the statement that the last step prepares, here and on the server.
+        half_sent: whether only a part of a pipeline has been handed to libpq.
     """
 
     __slots__ = (
         "_send",
         "complete",
         "copying",
+        "half_sent",
         "interrupted",
         "owner",
+        "prepares",
         "restartable",
         "results",
         "sql",
@@ -78,7 +82,7 @@ class Request:
     def __init__(
         self,
         sql: str,
-        send: Callable[[Link], None] | None = None,
+        send: Callable[[Link, Request], None] | None = None,
         *,
         owner: Owner | None = None,
         steps: Sequence[str] = (),
@@ -93,11 +97,13 @@ class Request:
         self.copying = False
         self.interrupted = False
         self.restartable = restartable
+        self.prepares: tuple[str, str] | None = None
+        self.half_sent = False
 
     def send(self, link: Link) -> None:
         """Hand it to libpq; without a way of its own, with the steps by the simple protocol."""
         if self._send is not None:
-            self._send(link)
+            self._send(link, self)
             return
         link.pgconn.send_query(link.encode("; ".join([*self.steps, self.sql])))
 
@@ -198,6 +204,11 @@ class Link:
         """Whether the server seems to be there still; waits for nothing."""
         return self.is_good if self.request is not None else is_alive(self.pgconn)
 
+    @property
+    def _is_pipeline(self) -> bool:
+        """Whether several commands are under way together."""
+        return self.pgconn.pipeline_status != pq.PipelineStatus.OFF
+
     def last_words(self, request: Request) -> str:
         """Return what is known about the end of the connection."""
         for at in request.errors:
@@ -261,6 +272,10 @@ class Link:
                     return False
                 result = self.pgconn.get_result()
                 if result is None:
+                    # In a pipeline, it ends the results of a command only.
+                    request.complete = not self._is_pipeline or not self.is_good
+                elif result.status == pq.ExecStatus.PIPELINE_SYNC:
+                    self.pgconn.exit_pipeline_mode()
                     request.complete = True
                 elif result.status == pq.ExecStatus.COPY_IN:
                     request.copying = True
@@ -302,11 +317,22 @@ class Link:
             request.interrupted = True
             raise
 
+    def note_prepared(self, request: Request) -> None:
+        """Note the statement that a request has prepared, whatever came of running it."""
+        at = len(request.steps) - 1
+        if request.prepares and at < len(request.results) and not is_error(request.results[at]):
+            name, remote_name = request.prepares
+            self.statements[name] = remote_name
+
     # --- Bringing to rest -------------------------------------------------------------------------
 
     def begin_rest(self) -> None:
         """Begin to cancel what is under way."""
         self._cancel = None
+        if self.request is not None and self.request.half_sent:
+            # The server waits for the rest, and nobody knows where it would go on.
+            self.pgconn.finish()
+            return
         if self.pgconn.transaction_status != pq.TransactionStatus.ACTIVE:
             return
         request = self.request = self.request or Request("?")
