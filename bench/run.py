@@ -13,28 +13,35 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import re
-import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from time import perf_counter
 from typing import Any, cast
 
 import psycopg
 
+import remote_postgres
 from bench_wrappers import Lookup
 from harness import Cluster, ClusterError, Stage
 from harness.stage import StageError
+from measuring import (
+    FETCHED_AT_ONCE,
+    MEGABYTE,
+    BenchError,
+    Result,
+    Table,
+    latency,
+    medians,
+    memory_growth,
+    private_memory,
+    time_query,
+)
 from multicorn import Qual
 
 HERE = Path(__file__).resolve().parent
 DEFAULT_OUTPUT = HERE.parent / ".cache" / "bench.md"
-
-FETCHED_AT_ONCE = 10_000
-MEGABYTE = 1024 * 1024
 
 # Everything stays in memory, and no query gets help that another does not get.
 SERVER_SETTINGS = {
@@ -72,10 +79,6 @@ WRITES = {
 WRITTEN_HEAP = "unlogged heap table"
 
 HEAP, TUPLES, DICTS = "heap table", "generator of tuples", "generator of dicts"
-
-
-class BenchError(Exception):
-    """Two competitors gave different answers, or a program could not be run."""
 
 
 @dataclass(frozen=True)
@@ -125,21 +128,6 @@ class Contest:
     title: str
     query: str
     sources: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Result:
-    """One bar: what was to be reached and what was."""
-
-    what: str
-    target: float
-    measured: float
-    unit: str
-
-    @property
-    def met(self) -> bool:
-        """Whether the bar was reached."""
-        return self.measured <= self.target
 
 
 def contests(size: Size) -> list[Contest]:
@@ -204,19 +192,6 @@ def measure_contest(connection: psycopg.Connection, contest: Contest, rounds: in
     return medians(turns)
 
 
-def time_query(connection: psycopg.Connection, query: str) -> tuple[float, str]:
-    """Run a query and return its time in milliseconds, and the row it gives as text."""
-    start = perf_counter()
-    cursor = connection.execute(query.encode())
-    elapsed = (perf_counter() - start) * 1000
-    return elapsed, str(cursor.fetchone())
-
-
-def medians(turns: Iterable[Sequence[float]]) -> list[float]:
-    """Return the median of each competitor over all turns."""
-    return [median(times) for times in zip(*turns, strict=True)]
-
-
 def measure_latency(cluster: Cluster, size: Size) -> dict[str, float]:
     """Return the median latency of three prepared queries, in microseconds."""
     queries = {
@@ -229,25 +204,6 @@ def measure_latency(cluster: Cluster, size: Size) -> dict[str, float]:
         for _ in range(size.rounds)
     ]
     return dict(zip(queries, medians(turns), strict=True))
-
-
-def latency(cluster: Cluster, query: str, seconds: int) -> float:
-    """Return the latency of a query in pgbench, in microseconds.
-
-    The first second, in which a session starts and Python with it, does not count.
-    """
-    script = cluster.scratch / "pgbench.sql"
-    script.write_text(f"{query};\n")
-    command = [
-        *(str(cluster.bindir / "pgbench"), "-h", cluster.host, "-p", str(cluster.port)),
-        *("-U", "postgres", "-n", "-M", "prepared", "-P", "1", "-T", str(seconds)),
-        *("-f", str(script), "postgres"),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    rates = re.findall(r"^progress: \S+ s, (\S+) tps", done.stderr, re.MULTILINE)
-    if done.returncode != 0 or len(rates) < 2:
-        raise BenchError(f"pgbench failed:\n{done.stderr}")
-    return 1_000_000 / median(map(float, rates[1:]))
 
 
 def measure_planning(connection: psycopg.Connection, size: Size) -> dict[str, float]:
@@ -372,60 +328,7 @@ def writing_growth(cluster: Cluster, size: Size) -> float:
         return (private_memory(pid) - before) / MEGABYTE
 
 
-def memory_growth(
-    cluster: Cluster, query: str, rows: int, fetched_at_once: int, *settings: str
-) -> float:
-    """Return by how much a backend's own memory grows while a cursor is read, in MB.
-
-    What it has after the first fetch, when Python runs, is compared with the most it ever has.
-    """
-    with psycopg.connect(cluster.dsn) as connection:
-        pid = connection.info.backend_pid
-        for command in (*settings, f"DECLARE c NO SCROLL CURSOR FOR {query}"):
-            connection.execute(command.encode())
-        seen = 0
-        sizes = []
-        fetch = f"FETCH {fetched_at_once} FROM c".encode()
-        while fetched := connection.execute(fetch).rowcount:
-            seen += fetched
-            sizes.append(private_memory(pid))
-    if seen != rows:
-        raise BenchError(f"The cursor gave {seen} rows instead of {rows}")
-    return (max(sizes) - sizes[0]) / MEGABYTE
-
-
-def private_memory(pid: int) -> int:
-    """Return how many bytes of memory belong to a process alone."""
-    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return 1024 * sum(map(int, re.findall(r"^Private_\w+: +(\d+) kB", text, re.MULTILINE)))
-
-
 # --- Reporting ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of text."""
-
-    title: str
-    header: list[str]
-    rows: list[list[str]]
-
-    def markdown(self) -> str:
-        """Return the table as Markdown, with columns that also line up in a terminal."""
-        lines = [self.header, *self.rows]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-        text = [self._line(self.header, widths), self._line(rule, widths)]
-        text += [self._line(row, widths) for row in self.rows]
-        return f"## {self.title}\n\n" + "\n".join(text) + "\n"
-
-    @staticmethod
-    def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-        """Return one line: the first cell to the left, numbers to the right."""
-        padded = [cells[0].ljust(widths[0])]
-        padded += [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
-        return "| " + " | ".join(padded) + " |"
 
 
 @dataclass(frozen=True)
@@ -439,6 +342,7 @@ class Measured:
     growth: float
     writes: dict[str, dict[str, float]]
     writing_growth: float
+    remote: remote_postgres.Remote
 
 
 def bars(measured: Measured) -> Table:
@@ -462,6 +366,7 @@ def bars(measured: Measured) -> Table:
         Result("INSERT ... SELECT by insert", 1.5, rows / heap, "x unlogged heap"),
         Result("INSERT ... SELECT by bulk_insert", 0.9, batches / heap, "x unlogged heap"),
         Result("growth of memory over writes", 1, measured.writing_growth, "MB"),
+        *measured.remote.bars(),
     ]
     return Table(
         "Bars",
@@ -544,6 +449,7 @@ def set_up(cluster: Cluster, size: Size) -> None:
         "wide_rows": size.wide_rows,
         "cursor_rows": size.cursor_rows,
         "changed": size.changed,
+        "inserted": size.inserted,
         "folder": cluster.scratch,
         "host": cluster.host,
         "port": cluster.port,
@@ -570,18 +476,35 @@ def measure(cluster: Cluster, size: Size) -> str:
         lookups = measure_lookups(cluster, connection, size)
         print("Measuring writes", flush=True)
         writes = measure_writes(cluster, connection, size)
+        print("Measuring another PostgreSQL server", flush=True)
+        others = remote_postgres.measure(
+            cluster,
+            connection,
+            inserted=size.inserted,
+            largest=size.cursor_rows,
+            rounds=size.rounds,
+            seconds=size.seconds,
+        )
     print("Measuring prepared queries and memory\n", flush=True)
     latencies = measure_latency(cluster, size)
     growth = memory_growth(
         cluster, "SELECT * FROM cursor_tuples", size.cursor_rows, FETCHED_AT_ONCE
     )
     measured = Measured(
-        times, latencies, planning, lookups, growth, writes, writing_growth(cluster, size)
+        times,
+        latencies,
+        planning,
+        lookups,
+        growth,
+        writes,
+        writing_growth(cluster, size),
+        others,
     )
     tables = [bars(measured)]
     tables += [times_table(*pair) for pair in zip(queries, times, strict=True)]
     tables += [latency_table(latencies), planning_table(planning), lookups_table(lookups, size)]
     tables += [writes_table(*pair) for pair in writes.items()]
+    tables += others.tables()
     return "\n".join([describe(cluster, size), *(table.markdown() for table in tables)])
 
 
@@ -590,7 +513,7 @@ def run(size: Size, output: Path) -> None:
     with Stage() as stage:
         os.environ.update(stage.environment)
         path = {"multicorn.python_path": str(stage.sources / "bench")}
-        with Cluster(settings={**SERVER_SETTINGS, **path}) as cluster:
+        with Cluster(settings={**SERVER_SETTINGS, **path}, tcp=True) as cluster:
             report = measure(cluster, size)
     print(report)
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,8 @@
 -- from a PL/Python function, in a file read by file_fdw, and through postgres_fdw on loopback.
 --
 -- Variables: rows and wide_rows, how many; cursor_rows, those that are read through a cursor;
--- folder, where the files go; host and port of this very server.
+-- changed and inserted, those that are written; folder, where the files go; host and port of this
+-- very server.
 
 CREATE EXTENSION multicorn;
 CREATE EXTENSION plpython3u;
@@ -19,6 +20,7 @@ CREATE USER MAPPING FOR CURRENT_USER SERVER loopback OPTIONS (user 'postgres');
 
 CREATE TABLE narrow_heap (id int, name text, val float8);
 INSERT INTO narrow_heap SELECT i, 'some text', i * 0.5 FROM generate_series(0, :rows - 1) AS i;
+CREATE UNIQUE INDEX ON narrow_heap (id);
 
 CREATE FOREIGN TABLE narrow_tuples (id int, name text, val float8)
     SERVER python OPTIONS (wrapper 'bench_wrappers.Tuples', rows :'rows');
@@ -117,6 +119,10 @@ CREATE FOREIGN TABLE written_batches (id int, name text, val float8)
     SERVER python OPTIONS (wrapper 'bench_wrappers.Batches', rows '0');
 CREATE FOREIGN TABLE changed_rows (id int, name text, val float8)
     SERVER python OPTIONS (wrapper 'bench_wrappers.Rows', rows :'changed');
+
+\set file :folder '/written.csv'
+COPY (SELECT i, 'name ' || i % 1000, i * 0.5 FROM generate_series(1, :inserted) AS i)
+TO :'file' (FORMAT csv);
 
 VACUUM ANALYZE;
 CHECKPOINT;

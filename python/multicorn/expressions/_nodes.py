@@ -130,6 +130,14 @@ class Expression(Record, kw_only=True):
         object.__setattr__(self, name, found)
         return found
 
+    def _like(self, fields: Sequence[Any]) -> Expression:
+        """Return what differs in values of constants only, so that what was found out holds."""
+        made: Expression = self._with_values(fields)
+        for name in ("_is_builtin", "_is_immutable"):
+            if hasattr(self, name):
+                object.__setattr__(made, name, getattr(self, name))
+        return made
+
     def _calls_only_immutable(self) -> bool:
         """Return whether what this node itself calls depends on its arguments alone."""
         return getattr(self, "calls_immutable", True)
@@ -479,35 +487,36 @@ def bind(expression: Expression, values: Sequence[tuple[Any, str | None]]) -> Ex
     Raises:
         IndexError: the expression has a parameter beyond the values.
     """
+    if isinstance(expression, Column):
+        return expression
     if isinstance(expression, Constant):
         if expression.parameter is None:
             return expression
         value, text = values[expression.parameter - 1]
-        return Constant(
-            value,
-            text,
-            expression.parameter,
-            type=expression.type,
-            collation=expression.collation,
+        bound: Expression = expression._with_values(
+            (expression.type, expression.collation, value, text, expression.parameter)
         )
+        return bound
     fields = expression._values()
-    bound = _bind_all(fields, values)
-    return expression if bound is fields else expression._with_values(bound)
+    filled = _bind_all(fields, values)
+    return expression if filled is fields else expression._like(filled)
 
 
 def _bind_all(fields: tuple[Any, ...], values: Sequence[tuple[Any, str | None]]) -> tuple[Any, ...]:
     """Return fields with their parameters filled in; the same tuple if there are none."""
-    bound = tuple(
-        bind(field, values)
-        if isinstance(field, Expression)
-        else _bind_all(field, values)
-        if type(field) is tuple
-        else field
-        for field in fields
-    )
-    if all(new is old for new, old in zip(bound, fields, strict=True)):
-        return fields
-    return bound
+    filled = None
+    for position, field in enumerate(fields):
+        if isinstance(field, Expression):
+            new: Any = bind(field, values)
+        elif type(field) is tuple:
+            new = _bind_all(field, values)
+        else:
+            continue
+        if new is not field:
+            if filled is None:
+                filled = list(fields)
+            filled[position] = new
+    return fields if filled is None else tuple(filled)
 
 
 def uncast(expression: Expression) -> Expression:

@@ -360,10 +360,17 @@ class Connection:
             steps, begins = self._follow(go_along=True)
             request = Request(sql, owner=owner, steps=steps, restartable=begins)
         else:
-            self._follow(go_along=False)
+            steps, begins = self._follow(go_along=self._level == 0)
             sql = sql or self._sources.get(statement or "", ("", ()))[0]
             sender = self._sender(sql, parameters or (), statement, binary)
-            request = Request(sql, sender, owner=owner, is_prepared=statement is not None)
+            request = Request(
+                sql,
+                sender,
+                owner=owner,
+                steps=steps,
+                restartable=begins,
+                is_prepared=statement is not None,
+            )
         self._dispatch(request)
         return request
 
@@ -508,38 +515,42 @@ class Connection:
 
     def _sender(
         self, sql: str, parameters: Sequence[Value], statement: str | None, binary: bool
-    ) -> Callable[[Link], None]:
-        """Return what sends a command by the extended protocol."""
-        name = b"" if statement is None else self._remote_name(statement)
+    ) -> Callable[[Link, Request], None]:
+        """Return what sends a command by the extended protocol, in a pipeline after its steps."""
         result_format = pq.Format.BINARY if binary else pq.Format.TEXT
+        source = None if statement is None else self._sources.get(statement)
+        if statement is not None and source is None:
+            raise RuntimeError(f"no prepared statement {statement}: ask before each use")
 
-        def send(link: Link) -> None:
+        def send(link: Link, request: Request) -> None:
+            # What cannot be encoded must be found out before anything is sent.
+            steps = [link.encode(step) for step in request.steps]
             values = link.values(parameters)
-            if name:
-                link.pgconn.send_query_prepared(name, values, result_format=result_format)
+            command = link.encode(source[0] if source else sql)
+            name = link.statements.get(statement or "")
+            types: Sequence[int] | None = None
+            if source is not None and name is None:
+                # A name of its own for each try: one that was interrupted may exist.
+                name = f"{statement}_{next(self._numbers)}"
+                types = source[1]
+                request.prepares = (statement or "", name)
+                request.steps.append(sql)
+            if request.steps:
+                request.half_sent = True
+                link.pgconn.enter_pipeline_mode()
+            for step in steps:
+                link.pgconn.send_query_params(step, None)
+            if name is not None and types is not None:
+                link.pgconn.send_prepare(name.encode(), command, types)
+            if name is not None:
+                link.pgconn.send_query_prepared(name.encode(), values, result_format=result_format)
             else:
-                link.pgconn.send_query_params(link.encode(sql), values, result_format=result_format)
+                link.pgconn.send_query_params(command, values, result_format=result_format)
+            if request.steps:
+                link.pgconn.pipeline_sync()
+                request.half_sent = False
 
         return send
-
-    def _remote_name(self, statement: str) -> bytes:
-        """Return the remote name of a prepared statement; prepares it if need be."""
-        statements = self._require_link().statements
-        if statement not in statements:
-            if statement not in self._sources:
-                raise RuntimeError(f"no prepared statement {statement}: ask before each use")
-            sql, types = self._sources[statement]
-            # A name of its own for each try: one that was interrupted may exist.
-            name = f"{statement}_{next(self._numbers)}"
-
-            def send(link: Link) -> None:
-                link.pgconn.send_prepare(name.encode(), link.encode(sql), types)
-
-            request = Request(sql, send)
-            self._dispatch(request)
-            self._take_results(request)
-            statements[statement] = name
-        return statements[statement].encode()
 
     def _dispatch(self, request: Request) -> None:
         """Send a request."""
@@ -595,6 +606,7 @@ class Connection:
             self._lost(request, link.last_words(request))
         link.request = None
         self._note_status(link)
+        link.note_prepared(request)
         link.pass_on_notices()
         for at in request.errors:
             error = remote_error(request.results[at], request.sql_of(at), link.encoding)

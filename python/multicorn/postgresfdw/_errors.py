@@ -95,9 +95,16 @@ class Report:
         return _LEVELS.get(self.severity, DEBUG)
 
 
+_ERRORS = (
+    pq.ExecStatus.FATAL_ERROR,
+    pq.ExecStatus.BAD_RESPONSE,
+    pq.ExecStatus.PIPELINE_ABORTED,
+)
+
+
 def is_error(result: pq.abc.PGresult) -> bool:
-    """Return whether a result is an error."""
-    return result.status in (pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.BAD_RESPONSE)
+    """Return whether a result is an error, or of a command left out after one."""
+    return result.status in _ERRORS
 
 
 def remote_error(result: pq.abc.PGresult, sql: str, encoding: str) -> Error:

@@ -54,7 +54,6 @@ class Request:
     Attributes:
         owner: who is to take the results; None if nobody will.
         sql: what the owner asked for, for messages; empty if there are only steps.
-        send: hands it to libpq, with the steps before it if it can take them.
         steps: commands that go first, one result each.
         results: what has come so far, that of the steps included.
         complete: whether all has come.
@@ -63,17 +62,21 @@ class Request:
         restartable: whether it may be sent again on another link, since it begins a transaction
             on one that may have died long ago.
         is_prepared: whether a prepared statement is run.
+        prepares: the name of the statement that the last step prepares, here and on the server.
+        half_sent: whether only a part of a pipeline has been handed to libpq.
     """
 
     __slots__ = (
+        "_send",
         "complete",
         "copying",
+        "half_sent",
         "interrupted",
         "is_prepared",
         "owner",
+        "prepares",
         "restartable",
         "results",
-        "send",
         "sql",
         "steps",
     )
@@ -81,7 +84,7 @@ class Request:
     def __init__(
         self,
         sql: str,
-        send: Callable[[Link], None] | None = None,
+        send: Callable[[Link, Request], None] | None = None,
         *,
         owner: Owner | None = None,
         steps: Sequence[str] = (),
@@ -90,7 +93,7 @@ class Request:
     ) -> None:
         self.owner = owner
         self.sql = sql
-        self.send = send or self._send_simple
+        self._send = send
         self.steps = list(steps)
         self.results: list[pq.abc.PGresult] = []
         self.complete = False
@@ -98,9 +101,14 @@ class Request:
         self.interrupted = False
         self.restartable = restartable
         self.is_prepared = is_prepared
+        self.prepares: tuple[str, str] | None = None
+        self.half_sent = False
 
-    def _send_simple(self, link: Link) -> None:
-        """Send steps and SQL together by the simple protocol."""
+    def send(self, link: Link) -> None:
+        """Hand it to libpq; without a way of its own, with the steps by the simple protocol."""
+        if self._send is not None:
+            self._send(link, self)
+            return
         link.pgconn.send_query(link.encode("; ".join([*self.steps, self.sql])))
 
     def sql_of(self, position: int) -> str:
@@ -203,6 +211,11 @@ class Link:
             return self.is_good
         return is_alive(self.pgconn) and not self._farewell
 
+    @property
+    def _is_pipeline(self) -> bool:
+        """Whether several commands are under way together."""
+        return self.pgconn.pipeline_status != pq.PipelineStatus.OFF
+
     def last_words(self, request: Request) -> str:
         """Return what is known about the end of the connection."""
         if self._farewell:
@@ -275,6 +288,10 @@ class Link:
                     return False
                 result = self.pgconn.get_result()
                 if result is None:
+                    # In a pipeline, it ends the results of a command only.
+                    request.complete = not self._is_pipeline or not self.is_good
+                elif result.status == pq.ExecStatus.PIPELINE_SYNC:
+                    self.pgconn.exit_pipeline_mode()
                     request.complete = True
                 elif result.status == pq.ExecStatus.COPY_IN:
                     request.copying = True
@@ -316,11 +333,22 @@ class Link:
             request.interrupted = True
             raise
 
+    def note_prepared(self, request: Request) -> None:
+        """Note the statement that a request has prepared, whatever came of running it."""
+        at = len(request.steps) - 1
+        if request.prepares and at < len(request.results) and not is_error(request.results[at]):
+            name, remote_name = request.prepares
+            self.statements[name] = remote_name
+
     # --- Bringing to rest -------------------------------------------------------------------------
 
     def begin_rest(self) -> None:
         """Begin to cancel what is under way."""
         self._cancel = None
+        if self.request is not None and self.request.half_sent:
+            # The server waits for the rest, and nobody knows where it would go on.
+            self.pgconn.finish()
+            return
         if self.pgconn.transaction_status != pq.TransactionStatus.ACTIVE:
             return
         request = self.request = self.request or Request("?")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any, NamedTuple
 
-from multicorn import ColumnDefinition, Qual, SortKey
+from multicorn import UNBOUND, ColumnDefinition, Qual, SortKey
 from multicorn.expressions import (
     Collation,
     Column,
     Constant,
+    DataType,
     Expression,
     SQLWriter,
 )
@@ -32,6 +34,15 @@ OBJECT_TYPES = frozenset((24, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 40
 OBJECT_ARRAYS = frozenset((1008, 2207, 2208, 2209, 2210, 2211, 3735, 3770, 4090, 4097, 4192))
 TEXT_TYPES = OBJECT_TYPES | OBJECT_ARRAYS | {1033, 1034, 22, 1006, 30, 1013}
 
+# What stands at both sides of the number of a value: it cannot be in any SQL.
+MARK = "\0"
+
+# What the fields of expressions are, beside expressions, types, collations and tuples of these.
+PLAIN_KINDS = frozenset((str, bool, int, type(None), type(UNBOUND)))
+
+# How many SELECTs of a table are kept as they were written.
+MOST_WRITTEN = 100
+
 # Collations that every server has, and that sort the same on all of them.
 FIXED_COLLATIONS = ("C", "POSIX")
 
@@ -48,23 +59,51 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Query:
-    """A SELECT, in two forms that mean the same.
+    """A SELECT, in two forms that mean the same: see also `sql`.
 
     Attributes:
-        sql: with the values in it.
-        template: with `$1`, `$2` and so on for them, so that it is the same for other values.
-        parameters: those values as text; None is NULL.
+        template: with `$1`, `$2` and so on for the values, so that it is the same for others.
+        pieces: the template, parted where the values are: every second one is a number.
+        parameters: those values as text.
         names: the columns that its fields are for.
         limit: how many rows it has at most, if that is known.
     """
 
-    sql: str
     template: str
-    parameters: tuple[str | None, ...]
+    pieces: Sequence[str]
+    parameters: Sequence[str]
     names: tuple[str, ...]
     limit: int | None
+
+    @property
+    def sql(self) -> str:
+        """The SELECT with the values in it."""
+        pieces = list(self.pieces)
+        pieces[1::2] = [_literal(self.parameters[int(number) - 1]) for number in pieces[1::2]]
+        return "".join(pieces)
+
+
+class Written(NamedTuple):
+    """A SELECT that was written, to be used again for other values.
+
+    Attributes:
+        template: as in Query.
+        pieces: as in Query.
+        positions: which of the constants in the filters the values are from.
+    """
+
+    template: str
+    pieces: tuple[str, ...]
+    positions: tuple[int, ...]
+
+    @staticmethod
+    def of(text: str, positions: Iterable[int]) -> Written:
+        """Make it of what a ParameterWriter has written."""
+        pieces = text.split(MARK)
+        template = "".join("$" * (index % 2) + piece for index, piece in enumerate(pieces))
+        return Written(template, tuple(pieces), tuple(positions))
 
 
 class RemoteTable:
@@ -101,6 +140,7 @@ class RemoteTable:
         settings = {column: ColumnSettings.read(one) for column, one in columns.items()}
         self._names = {column: one.name for column, one in settings.items()}
         self._local_columns = {column for column, one in settings.items() if not one.is_shippable}
+        self._written: dict[Hashable, Written] = {}
 
     def column(self, name: str) -> str:
         """Return a column as the other server calls it, quoted."""
@@ -156,14 +196,26 @@ class RemoteTable:
         offset: int | None = None,
     ) -> Query:
         """Return the query for a scan."""
-        head = self._select(columns)
-        tail = _order_by(self, sort_keys) + _limit(limit, offset)
-        writer = ParameterWriter(self)
-        template = f"{head}{_where(writer, filters)}{tail}"
-        sql = template
-        if writer.values:
-            sql = f"{head}{_where(Writer(self), filters)}{tail}"
-        return Query(sql, template, tuple(writer.values), tuple(columns), limit)
+        names = tuple(columns)
+        constants: list[Constant] = []
+        # Other types than those that come with PostgreSQL can change their names.
+        is_lasting = all(one.is_builtin for one in filters)
+        shape: Hashable = (
+            *(names, tuple(sort_keys), limit, offset, len(self.text_columns)),
+            *[_shape(one, constants) for one in filters],
+        )
+        written = self._written.get(shape) if is_lasting else None
+        if written is None:
+            writer = ParameterWriter(self)
+            tail = _order_by(self, sort_keys) + _limit(limit, offset)
+            text = f"{self._select(names)}{_where(writer, filters)}{tail}"
+            written = Written.of(text, [_position(one, constants) for one in writer.constants])
+            if is_lasting:
+                if len(self._written) == MOST_WRITTEN:
+                    self._written.clear()
+                self._written[shape] = written
+        values = [constants[at].text or "" for at in written.positions]
+        return Query(written.template, written.pieces, values, names, limit)
 
     def select_where(self, columns: Sequence[str], quals: Sequence[Qual]) -> str:
         """Return a query for an estimate: conditions are those that Quals can tell."""
@@ -204,7 +256,7 @@ class RemoteTable:
             sql += f" WHERE pg_catalog.random() < {fraction}"
         else:
             sql += f" TABLESAMPLE {method.upper()}({fraction * 100})"
-        return Query(sql, sql, (), tuple(columns), None)
+        return Query(sql, (sql,), (), tuple(columns), None)
 
     def _select(self, columns: Sequence[str]) -> str:
         """Return a query for columns of all rows."""
@@ -232,9 +284,8 @@ class RemoteTable:
         arrays, fields = [], []
         for index, name in enumerate(columns, 1):
             remote = types[name]
-            # Arrays of arrays would be unnested as a whole: their elements travel as text.
-            arrays.append(f"${index}::text[]" if remote.is_array else f"${index}::{remote.sql}[]")
-            fields.append(f"c{index}::{remote.sql}" if remote.is_array else f"c{index}")
+            arrays.append(f"${index}::text[]" if remote.is_nested else f"${index}::{remote.sql}[]")
+            fields.append(f"c{index}::{remote.sql}" if remote.is_nested else f"c{index}")
         names = ", ".join(f"c{index}" for index in range(1, len(columns) + 1))
         source = f"SELECT {', '.join(fields)} FROM unnest({', '.join(arrays)}) AS u ({names})"
         target = f"{self.sql} ({self._list(columns)}) {source}"
@@ -284,11 +335,12 @@ class RemoteType:
 
     Attributes:
         sql: its name there, without modifiers.
-        is_array: whether it is an array.
+        is_nested: whether an array of it has to be one of text: unnest() takes arrays of arrays
+            and of composite types apart further than wanted, and boxes have another delimiter.
     """
 
     sql: str
-    is_array: bool
+    is_nested: bool
 
 
 class Writer(SQLWriter):
@@ -304,23 +356,54 @@ class Writer(SQLWriter):
 
 
 class ParameterWriter(Writer):
-    """Writes every value as a parameter, and collects the values.
+    """Writes a number between marks for every value, and collects the constants.
 
     Attributes:
-        values: the text of the values, in the order of their numbers.
+        constants: those that have the values, in the order of their numbers.
     """
 
     def __init__(self, table: RemoteTable) -> None:
         super().__init__(table)
-        self.values: list[str | None] = []
+        self.constants: list[Constant] = []
 
     def visit_constant(self, node: Constant) -> Fragment:
-        """Write the next parameter."""
-        if not node.is_bound or node.text is None:
+        """Write the next number."""
+        if not _is_value(node):
             return super().visit_constant(node)
-        self.values.append(node.text)
+        self.constants.append(node)
         written = super().visit_constant(node)
-        return written._replace(sql=f"${len(self.values)}::{self._type(node.type)}")
+        number = f"{MARK}{len(self.constants)}{MARK}"
+        return written._replace(sql=f"{number}::{self._type(node.type)}")
+
+
+def _is_value(node: Constant) -> bool:
+    """Return whether a constant may be another one in the same SQL: not so NULL."""
+    return node.text is not None
+
+
+def _position(constant: Constant, constants: Sequence[Constant]) -> int:
+    """Return where a constant is among others."""
+    return next(at for at, one in enumerate(constants) if one is constant)
+
+
+def _shape(part: Any, constants: list[Constant]) -> Hashable:
+    """Return all that the SQL of a part of an expression depends on, but for the values.
+
+    Args:
+        part: an expression, or what is in one.
+        constants: takes the constants that have the values.
+    """
+    kind = type(part)
+    if kind in PLAIN_KINDS:
+        found: Hashable = part
+        return found
+    if kind is DataType:
+        return part.oid, part.typmod
+    if kind is Constant and _is_value(part):
+        constants.append(part)
+        return kind, part.type.oid, part.type.typmod, _shape(part.collation, constants)
+    parts = part if kind is tuple else part._values()
+    return kind, *[_shape(one, constants) for one in parts]
 
 
 def _comparable(type_oid: int, value: object) -> str:

@@ -204,7 +204,7 @@ class PostgresFdw(ForeignDataWrapper):
         *args: Any,
         on_conflict_nothing: bool = False,
         **keywords: Any,
-    ) -> int:
+    ) -> int | None:
         """Insert rows that come as one array for each column."""
         self._require_updatable("inserts")
         return self._writer.insert_arrays(arrays, columns, on_conflict_nothing)
@@ -238,12 +238,12 @@ class PostgresFdw(ForeignDataWrapper):
         self._writer.truncate(cascade, restart_identity)
 
     def end_modify(self) -> None:
-        """Have what was sent by COPY written.
+        """Have all that was sent written.
 
         After an error, the end of the transaction takes it back.
         """
         if in_transaction():
-            self._writer.end_copy()
+            self._writer.finish()
         else:
             self._writer.forget()
 

@@ -21,12 +21,17 @@ __all__ = ["Writer"]
 DESCRIBE_TABLE = """
 SELECT c.relkind, pg_catalog.row_security_active(c.oid),
     EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhparent = c.oid),
+    c.relkind = 'r' AND NOT c.relhasrules AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_trigger AS t
+        WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 7 = 7),
     a.attname, pg_catalog.format_type(a.atttypid, -1),
     a.atttypid <> 'int2vector'::regtype AND a.atttypid <> 'oidvector'::regtype
-        AND (pg_catalog.format_type(a.atttypid, -1) LIKE '%[]' OR a.atttypid = 'box'::regtype)
+        AND (pg_catalog.format_type(a.atttypid, -1) LIKE '%[]' OR y.typtype IN ('c', 'd')
+            OR a.atttypid = 'box'::regtype)
 FROM pg_catalog.pg_class AS c
 LEFT JOIN pg_catalog.pg_attribute AS a
     ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+LEFT JOIN pg_catalog.pg_type AS y ON y.oid = a.atttypid
 WHERE c.oid = $1::regclass
 """
 
@@ -44,16 +49,18 @@ class Description:
         takes_copy: whether COPY FROM is possible.
         has_ctid: whether ctid tells one row: that of a view does not exist, and two tables of an
             inheritance tree may have the same.
+        takes_all: whether an INSERT inserts all its rows or fails: no trigger leaves any out.
         types: the types of its columns, by their remote names.
     """
 
     def __init__(self, rows: Sequence[tuple[str | None, ...]]) -> None:
-        kind, has_row_security, has_children, *_ = rows[0]
+        kind, has_row_security, has_children, takes_all, *_ = rows[0]
         self.takes_copy = kind in COPIED_KINDS and has_row_security == "f"
         self.has_ctid = kind == "r" and has_children == "f"
+        self.takes_all = takes_all == "t"
         self.types = {
-            str(name): RemoteType(str(sql), is_array == "t")
-            for *_, name, sql, is_array in rows
+            str(name): RemoteType(str(sql), is_nested == "t")
+            for *_, name, sql, is_nested in rows
             if name is not None
         }
 
@@ -84,9 +91,14 @@ class Writer:
 
     def insert_arrays(
         self, arrays: Sequence[bytes], columns: Sequence[str], ignores_conflicts: bool
-    ) -> int:
-        """Write rows that come as arrays; return how many."""
-        types = self._describe().types
+    ) -> int | None:
+        """Write rows that come as arrays; return how many, or None for all.
+
+        Where that is certain, they are on their way when this returns: while the other server
+        writes them, the next ones are made here. `finish` waits for the last ones.
+        """
+        description = self._describe()
+        types = description.types
         by_column = {}
         for name in columns:
             remote = self._table.remote_name(name)
@@ -98,7 +110,10 @@ class Writer:
                 )
             by_column[name] = types[remote]
         sql = self._table.insert_arrays(columns, by_column, ignores_conflicts)
-        result = self._run(sql, arrays)
+        self._send(sql, arrays)
+        if description.takes_all and not ignores_conflicts:
+            return None
+        (result,) = self._connection.results(self)
         return result.command_tuples or 0
 
     def update(
@@ -127,7 +142,7 @@ class Writer:
             self._insert_lines(data, columns)
             return
         if self._copied != columns:
-            self.end_copy()
+            self.finish()
             self._connection.copy(self, self._table.copy(columns))
             self._copied = columns
         self._connection.copy_data(self, data)
@@ -149,9 +164,15 @@ class Writer:
             self._copied = None
             self._connection.copy_end(self)
 
-    def yield_connection(self) -> None:
-        """End the COPY: somebody else needs the connection."""
+    def finish(self) -> None:
+        """Have all that was sent written."""
         self.end_copy()
+        if self._connection.has_request(self):
+            self._connection.results(self)
+
+    def yield_connection(self) -> None:
+        """Have all that was sent written: somebody else needs the connection."""
+        self.finish()
 
     def forget(self) -> None:
         """Know of no COPY any more: the transaction has ended it."""
@@ -161,10 +182,15 @@ class Writer:
 
     def _run(self, sql: str, parameters: Sequence[str | bytes | None]) -> PGresult:
         """Run a command that comes again and again."""
-        statement = self._connection.prepare(sql)
-        self._connection.send(self, sql, parameters, statement=statement)
+        self._send(sql, parameters)
         (result,) = self._connection.results(self)
         return result
+
+    def _send(self, sql: str, parameters: Sequence[str | bytes | None]) -> None:
+        """Send a command that comes again and again, and do not wait for it."""
+        self.finish()
+        statement = self._connection.prepare(sql)
+        self._connection.send(self, sql, parameters, statement=statement)
 
     def _written(self, result: PGresult, returning: bool) -> dict[str, str | None] | _Marker | None:
         """Return what came of a row."""
