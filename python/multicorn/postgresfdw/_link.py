@@ -301,6 +301,8 @@ class Link:
                     request.complete = True
                 else:
                     request.results.append(result)
+                    # A pipeline that is lost may offer its error for ever.
+                    request.complete = self._is_pipeline and not self.is_good
         except BaseException:
             request.interrupted = True
             raise

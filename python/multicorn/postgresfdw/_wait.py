@@ -78,7 +78,8 @@ def await_result(
         BaseException: the query is to end.
     """
     try:
-        while pgconn.is_busy():
+        # libpq may call a lost connection busy for ever.
+        while pgconn.is_busy() and pgconn.status != pq.ConnStatus.BAD:
             events = POLLIN | POLLOUT if pgconn.flush() else POLLIN
             ready = wait(pgconn.socket, events, deadline, interruptible=interruptible)
             if not ready:
