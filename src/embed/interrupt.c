@@ -53,6 +53,15 @@ static pthread_t main_thread;
 /* How often a hook that goes on is told again, in ms. */
 #define CLEANUP_REMINDER 200
 
+/*
+ * PostgreSQL signals a cancel, or a timeout, twice: to the process and to its
+ * group. What comes so soon, in ms, after one that has taken effect is the same.
+ */
+#define CANCEL_ECHO 500
+
+/* When a cancel has last ended Python code. */
+static TimestampTz last_cancel = 0;
+
 int interrupt_cleanup_timeout = 10000;
 
 /* Is a hook at work that PostgreSQL holds interrupts off for? */
@@ -104,6 +113,17 @@ interrupt_in_cleanup(void)
 	return in_cleanup;
 }
 
+/* Is there a cancel that is not the echo of one before? Forgets an echo. */
+static bool
+is_cancelled(void)
+{
+	if (QueryCancelPending &&
+		!TimestampDifferenceExceeds(last_cancel, GetCurrentTimestamp(),
+									CANCEL_ECHO))
+		QueryCancelPending = false;
+	return QueryCancelPending;
+}
+
 /* Is a hook to end that runs after the decision? Sets the exception if so. */
 static bool
 ends_cleanup(void)
@@ -113,7 +133,7 @@ ends_cleanup(void)
 	if (cleanup_expired)
 		PyErr_SetString(error_interrupt_type,
 						"interrupted by multicorn.cleanup_timeout");
-	else if (ProcDiePending || QueryCancelPending)
+	else if (ProcDiePending || is_cancelled())
 		PyErr_SetString(error_interrupt_type,
 						"interrupted by a cancel or a termination");
 	else
@@ -276,6 +296,8 @@ interrupt_check(void)
 		if (would_throw())
 		{
 			boundary_pending = true;
+			if (QueryCancelPending)
+				last_cancel = GetCurrentTimestamp();
 			PyErr_SetString(error_interrupt_type,
 							"PostgreSQL has asked to end the statement");
 			return NULL;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 
@@ -147,3 +147,33 @@ def test_signal_handlers_are_restored(server: Cluster, connect: Connect) -> None
         # A cancel of an idle session is ignored, as PostgreSQL's handler and no other does.
         server.run_sql(f"SELECT pg_cancel_backend({pid})")
         assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_the_echo_of_a_cancel_does_not_end_the_hook_of_its_rollback(
+    session: Session, add_module: Callable[[str], str]
+) -> None:
+    """PostgreSQL signals a cancel twice; the second signal may come when the rollback runs."""
+    module = add_module("""
+        import os
+        import signal
+        import time
+
+        from multicorn import ForeignDataWrapper
+
+        class Echo(ForeignDataWrapper):
+            def execute(self, quals, columns):
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(3600)
+
+            def rollback(self):
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.01)
+                print("rolled back")
+    """)
+    session.execute(f"CREATE FOREIGN TABLE {module} (n int) SERVER python"
+                    f" OPTIONS (wrapper '{module}.Echo')")  # fmt: skip
+    told: list[str | None] = []
+    session.add_notice_handler(lambda notice: told.append(notice.message_primary))
+    with pytest.raises(psycopg.errors.QueryCanceled):
+        session.execute(f"SELECT FROM {module}")
+    assert told == ["rolled back"]

@@ -35,7 +35,7 @@ from multicorn.postgresfdw._options import (
     validate_instance,
 )
 from multicorn.postgresfdw._scan import Repetitions, Scan, in_transaction
-from multicorn.postgresfdw._statements import CTID, Query, RemoteTable
+from multicorn.postgresfdw._statements import CTID, FIRST_UNFIXED_OID, Query, RemoteTable
 from multicorn.postgresfdw._writes import Writer
 from multicorn.utils import ForeignServer, current_foreign_server, current_foreign_table
 
@@ -82,8 +82,13 @@ class PostgresFdw(ForeignDataWrapper):
 
     @property
     def rowid_column(self) -> str:
-        """The primary key, or ctid if it is not known or has several columns."""
-        return self._key or CTID
+        """The primary key, or ctid if it is not known or has several columns.
+
+        A type that is not PostgreSQL's own may have its `=` in a schema that is not known here.
+        """
+        if self._key is None or self._table.columns[self._key].type_oid >= FIRST_UNFIXED_OID:
+            return CTID
+        return self._key
 
     # Planning
 
