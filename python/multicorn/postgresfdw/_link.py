@@ -282,15 +282,22 @@ class Link:
         Returns:
             False if a deadline has passed.
         """
+        at_end = False
         try:
             while not request.complete and not request.copying:
                 if not await_result(self.pgconn, deadline, interruptible=interruptible):
                     return False
                 result = self.pgconn.get_result()
                 if result is None:
-                    # In a pipeline, it ends the results of a command only.
-                    request.complete = not self._is_pipeline or not self.is_good
-                elif result.status == pq.ExecStatus.PIPELINE_SYNC:
+                    # In a pipeline, it ends the results of a command; a second one says that there
+                    # are no more, if an interrupt has swallowed what comes last.
+                    request.complete = at_end or not self._is_pipeline or not self.is_good
+                    at_end = True
+                    if request.complete and self._is_pipeline and self.is_good:
+                        self.pgconn.exit_pipeline_mode()
+                    continue
+                at_end = False
+                if result.status == pq.ExecStatus.PIPELINE_SYNC:
                     self.pgconn.exit_pipeline_mode()
                     request.complete = True
                 elif result.status == pq.ExecStatus.COPY_IN:
