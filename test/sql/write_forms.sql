@@ -47,7 +47,7 @@ UPDATE remote SET n = 3 WHERE id = 10;
 DELETE FROM remote USING generate_series(10, 11) AS g WHERE id = g;
 SELECT ctid, id FROM remote WHERE id = 9;
 -- It is PostgreSQL's own: ordinary and foreign children of a parent share it.
-CREATE TABLE parent (id int, at timestamptz, n numeric, twice int);
+CREATE TABLE parent (id int, at timestamptz, n numeric);
 CREATE TABLE child () INHERITS (parent);
 INSERT INTO child VALUES (9, NULL, 100);
 ALTER FOREIGN TABLE remote INHERIT parent;
