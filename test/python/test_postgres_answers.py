@@ -17,7 +17,7 @@ from psycopg import pq
 from harness import Cluster
 from harness.queries import COLLATIONS, COLUMNS, TYPES, Generator, rows
 from harness.sessions import Session
-from multicorn.postgresfdw._statements import quoted
+from multicorn.expressions._sql import quote_identifier as quoted
 
 LOCAL, REMOTE = "answers", "answers_remote"
 HEAP, OURS, THEIRS = "heap", "ours", "theirs"

@@ -20,7 +20,7 @@ from multicorn.postgresfdw._connection import Connection
 from multicorn.postgresfdw._connections import connections
 from multicorn.postgresfdw._errors import codec
 from multicorn.postgresfdw._link import Link
-from multicorn.postgresfdw._wait import conninfo
+from multicorn.postgresfdw._options import conninfo
 from multicorn.utils import ForeignServer
 
 
@@ -238,7 +238,7 @@ def test_codec(remote: Cluster, encoding: str) -> None:
 @pytest.mark.parametrize("value", ["plain", "", "two words", "o'clock", "back\\slash", "\\'", "ä="])
 def test_conninfo(value: str) -> None:
     """libpq reads what is written."""
-    options = pq.Conninfo.parse(conninfo({"dbname": value, "password": value}))
+    options = pq.Conninfo.parse(conninfo({"dbname": value, "password": value}).encode())
     found = {option.keyword: option.val for option in options if option.val is not None}
     assert found == {b"dbname": value.encode(), b"password": value.encode()}
 

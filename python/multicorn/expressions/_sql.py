@@ -539,16 +539,21 @@ def _is_scalar(type: DataType) -> bool:
     return type.is_builtin and type.oid < FIRST_UNFIXED_OID and type.oid not in ROW_TYPES
 
 
+def quote_identifier(name: str) -> str:
+    """Return a name in quotes, whatever it is."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def _quoted(name: str) -> str:
     """Return a name as a quoted identifier."""
     if not name or "\0" in name:
         raise ValueError(f"{name!r} is no name in PostgreSQL")
-    return '"' + name.replace('"', '""') + '"'
+    return quote_identifier(name)
 
 
 def _short(name: str) -> str:
     """Return a name, quoted unless it is plain."""
-    return name if PLAIN_NAME.fullmatch(name) else '"' + name.replace('"', '""') + '"'
+    return name if PLAIN_NAME.fullmatch(name) else quote_identifier(name)
 
 
 def _schema(name: str) -> str:

@@ -17,10 +17,10 @@ from multicorn.expressions import (
     Expression,
     SQLWriter,
 )
-from multicorn.expressions._sql import Fragment, _literal
+from multicorn.expressions._sql import Fragment, _literal, quote_identifier
 from multicorn.postgresfdw._options import ColumnSettings
 
-__all__ = ["CTID", "Query", "RemoteTable", "quoted"]
+__all__ = ["CTID", "Query", "RemoteTable"]
 
 CTID = "ctid"
 
@@ -52,11 +52,6 @@ COMPARISONS = frozenset(("=", "<>", "<", "<=", ">", ">="))
 NUMBERS = frozenset((20, 21, 23, 700, 701, 1700))
 TEXTS = frozenset((19, 25, 1042, 1043))
 DAYS = frozenset((1082, 1114, 1184))
-
-
-def quoted(name: str) -> str:
-    """Return a name as a quoted identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 @dataclass(slots=True)
@@ -130,7 +125,7 @@ class RemoteTable:
         extensions: Collection[str] = (),
     ) -> None:
         self._extensions = frozenset(extensions)
-        self.sql = f"{quoted(schema)}.{quoted(name)}"
+        self.sql = f"{quote_identifier(schema)}.{quote_identifier(name)}"
         self.columns = dict(columns)
         self.text_columns = {
             column
@@ -144,7 +139,7 @@ class RemoteTable:
 
     def column(self, name: str) -> str:
         """Return a column as the other server calls it, quoted."""
-        return CTID if name == CTID else quoted(self._names[name])
+        return CTID if name == CTID else quote_identifier(self._names[name])
 
     def remote_name(self, name: str) -> str:
         """Return a column as the other server calls it."""

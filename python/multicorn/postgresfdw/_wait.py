@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from psycopg import OperationalError, pq
 
 from multicorn.postgresfdw._errors import libpq_message
+from multicorn.postgresfdw._options import conninfo
 from multicorn.utils import check_interrupts
 
 # A signal that comes just before poll() begins does not interrupt it: so it never takes long.
@@ -111,16 +112,6 @@ class ConnectFailure(Exception):
     """A connection could not be made; the message is libpq's."""
 
 
-def conninfo(parameters: Mapping[str, str], encoding: str = "utf-8") -> bytes:
-    """Write a connection string."""
-
-    def quoted(value: str) -> str:
-        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-    pairs = (f"{name}={quoted(value)}" for name, value in parameters.items())
-    return " ".join(pairs).encode(encoding, "surrogateescape")
-
-
 def connect(parameters: Mapping[str, str], encoding: str = "utf-8") -> pq.abc.PGconn:
     """Connect. connect_timeout holds for each host, as in libpq's blocking functions.
 
@@ -138,7 +129,7 @@ def connect(parameters: Mapping[str, str], encoding: str = "utf-8") -> pq.abc.PG
     parameters = dict(parameters)
     too_late: list[str] = []
     while True:
-        pgconn = pq.PGconn.connect_start(conninfo(parameters, encoding))
+        pgconn = pq.PGconn.connect_start(conninfo(parameters).encode(encoding, "surrogateescape"))
         try:
             if _poll_connection(pgconn):
                 pgconn.nonblocking = 1

@@ -158,15 +158,11 @@ class Writer:
         arrays = [b"{%s}" % b",".join(map(_element, fields)) for fields in zip(*rows, strict=True)]
         self.insert_arrays(arrays, columns, False)
 
-    def end_copy(self) -> None:
-        """Have the rows that were sent written."""
+    def finish(self) -> None:
+        """Have all that was sent written."""
         if self._copied is not None:
             self._copied = None
             self._connection.copy_end(self)
-
-    def finish(self) -> None:
-        """Have all that was sent written."""
-        self.end_copy()
         if self._connection.has_request(self):
             self._connection.results(self)
 
