@@ -139,12 +139,19 @@ typedef struct ColumnReader
 	const char *column;
 } ColumnReader;
 
+/* The value that a column has in every row, whatever the row says. */
+typedef struct ConstantValue
+{
+	int attribute; /* index in the slot */
+	Datum value;
+} ConstantValue;
+
 struct ResultReader;
 
 typedef struct RowReader
 {
 	ConversionSubject subject; /* names a column while it is converted */
-	int width;				   /* columns of the table, without dropped ones */
+	int width;				   /* columns that a row has, needed or not */
 	int count;				   /* needed columns */
 	ColumnReader *columns;	   /* and, behind them, ctid, if that is needed */
 	bool has_ctid;
@@ -153,15 +160,35 @@ typedef struct RowReader
 	Reference *type;	  /* what rows that are no dict were last ... */
 	bool type_is_mapping; /* ... and what that means */
 	struct ResultReader *results; /* made when rows come from libpq */
+	int constant_count;
+	ConstantValue *constants;
 	MemoryContext context;
 } RowReader;
 
 /* Stands for ctid among the attribute numbers of needed columns. */
 #define NEEDED_CTID 0
 
-extern RowReader *
-row_reader_create(TupleDesc tupdesc, Bitmapset *needed, Bitmapset *as_text);
+extern RowReader *row_reader_create(TupleDesc tupdesc, Bitmapset *needed,
+									Bitmapset *as_text, Bitmapset *absent);
+extern void row_reader_add_constant(RowReader *reader, AttrNumber attribute,
+									Datum value);
 extern void row_read(RowReader *reader, PyObject *row, TupleTableSlot *slot);
+
+/*
+ * Puts the values that rows do not have into the slot: for each row again, since
+ * a slot that was materialized has freed its copies.
+ */
+static inline void
+row_fill_constants(const RowReader *reader, TupleTableSlot *slot)
+{
+	for (int i = 0; i < reader->constant_count; i++)
+	{
+		const ConstantValue *constant = &reader->constants[i];
+
+		slot->tts_values[constant->attribute] = constant->value;
+		slot->tts_isnull[constant->attribute] = false;
+	}
+}
 
 /* row_writer.c */
 typedef struct RowWriter RowWriter;

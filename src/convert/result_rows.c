@@ -269,6 +269,7 @@ result_row_read(RowReader *reader, ResultRows *rows, TupleTableSlot *slot)
 	}
 	if (unlikely(reader->has_ctid))
 		read_ctid(reader, rows, slot);
+	row_fill_constants(reader, slot);
 	reader->subject.column = NULL;
 	error_context_stack = callback->previous;
 	ExecStoreVirtualTuple(slot);

@@ -36,12 +36,13 @@ prepare_column(RowReader *reader, ColumnReader *column,
 
 /*
  * A reader of rows for the columns in needed (attribute numbers); those in
- * as_text are exchanged in PostgreSQL's text form. NEEDED_CTID among the needed
- * has rows say where they are. Belongs to CurrentMemoryContext. Reads catalogs;
+ * as_text are exchanged in PostgreSQL's text form, those in absent are not in the
+ * rows. NEEDED_CTID among the needed has rows say where they are. Belongs to CurrentMemoryContext. Reads catalogs;
  * may throw.
  */
 RowReader *
-row_reader_create(TupleDesc tupdesc, Bitmapset *needed, Bitmapset *as_text)
+row_reader_create(TupleDesc tupdesc, Bitmapset *needed, Bitmapset *as_text,
+				  Bitmapset *absent)
 {
 	RowReader *reader = palloc0(sizeof(RowReader));
 
@@ -56,7 +57,7 @@ row_reader_create(TupleDesc tupdesc, Bitmapset *needed, Bitmapset *as_text)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
 
-		if (attribute->attisdropped)
+		if (attribute->attisdropped || bms_is_member(attribute->attnum, absent))
 			continue;
 		if (bms_is_member(attribute->attnum, needed))
 			prepare_column(reader, &reader->columns[reader->count++],
@@ -71,6 +72,24 @@ row_reader_create(TupleDesc tupdesc, Bitmapset *needed, Bitmapset *as_text)
 					   0, false);
 	reader->subject.column = NULL;
 	return reader;
+}
+
+/*
+ * Has a column that rows do not have take the same value in each. The value is to
+ * last as long as the reader.
+ */
+void
+row_reader_add_constant(RowReader *reader, AttrNumber attribute, Datum value)
+{
+	Size size = (reader->constant_count + 1) * sizeof(ConstantValue);
+	ConstantValue *added;
+
+	reader->constants = reader->constants == NULL
+		? MemoryContextAlloc(reader->context, size)
+		: repalloc(reader->constants, size);
+	added = &reader->constants[reader->constant_count++];
+	added->attribute = attribute - 1;
+	added->value = value;
 }
 
 /* Throws that a row has the wrong number of items. */
@@ -342,6 +361,7 @@ row_read(RowReader *reader, PyObject *row, TupleTableSlot *slot)
 
 	if (unlikely(reader->has_ctid))
 		read_ctid(reader, row, slot);
+	row_fill_constants(reader, slot);
 	error_context_stack = callback->previous;
 	Py_CLEAR(reader->row->object);
 	ExecStoreVirtualTuple(slot);

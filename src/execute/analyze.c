@@ -27,9 +27,9 @@ typedef struct TableScan
 	bool is_sample; /* what comes are not all rows */
 } TableScan;
 
-/* The attribute numbers of all columns. */
+/* The attribute numbers of all columns that a wrapper knows. */
 static Bitmapset *
-all_columns(TupleDesc tupdesc)
+all_columns(TupleDesc tupdesc, const Instance *instance)
 {
 	Bitmapset *columns = NULL;
 
@@ -38,7 +38,7 @@ all_columns(TupleDesc tupdesc)
 		if (!TupleDescAttr(tupdesc, i - 1)->attisdropped)
 			columns = bms_add_member(columns, i);
 	}
-	return columns;
+	return bms_del_members(columns, instance->constant_columns);
 }
 
 /* ---------- reading ---------- */
@@ -160,7 +160,7 @@ ask_size(Instance *instance, TupleDesc tupdesc, double *rows, double *width)
 	if (method == NULL)
 		return false;
 	arguments[0] = reference_own(PyList_New(0));
-	arguments[1] = column_names(tupdesc, all_columns(tupdesc));
+	arguments[1] = column_names(tupdesc, all_columns(tupdesc, instance));
 	return size_from_python(reference_own(python_call(method, arguments, 2,
 													  NULL)),
 							rows, width);
@@ -237,18 +237,16 @@ sample_place(Sample *sample)
 
 /* Reads the table into the sample; only rows that come into it are converted. */
 static void
-read_sample(Relation relation, Sample *sample)
+read_sample(Relation relation, Instance *instance, Sample *sample)
 {
 	TupleDesc tupdesc = RelationGetDescr(relation);
-	Bitmapset *columns = all_columns(tupdesc);
+	Bitmapset *columns = all_columns(tupdesc, instance);
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(tupdesc, &TTSOpsVirtual);
 	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext,
 													  "multicorn sample row",
 													  ALLOCSET_DEFAULT_SIZES);
 	TableScan *scan = begin_reading(relation, columns, sample->size);
-	RowReader *reader = row_reader_create(tupdesc, columns,
-										  scan->owner.open->instance
-											  ->text_columns);
+	RowReader *reader = fetch_reader_create(scan->owner.open, tupdesc, columns);
 	PyObject *row;
 
 	memset(slot->tts_isnull, true, tupdesc->natts * sizeof(bool));
@@ -288,7 +286,10 @@ acquire_sample(Relation relation, int elevel, HeapTuple *rows, int targrows,
 	Sample sample = {.rows = rows, .size = targrows, .to_skip = -1};
 
 	reservoir_init_selection_state(&sample.state, targrows);
-	read_sample(relation, &sample);
+	read_sample(relation,
+				instance_hold(RelationGetRelid(relation),
+							  relation->rd_rel->relowner),
+				&sample);
 	*totalrows = sample.total;
 	*totaldeadrows = 0;
 	ereport(elevel,

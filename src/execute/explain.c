@@ -59,6 +59,19 @@ show_filters(ForeignScan *plan, ExplainState *es)
 							es);
 }
 
+/* The conditions that are looked at once, before the wrapper is called. */
+static void
+show_gates(ForeignScan *plan, ExplainState *es)
+{
+	List *gates = plan_gates(plan);
+
+	if (gates != NIL)
+		ExplainPropertyText("One-Time Filter",
+							expression_text((Node *) make_ands_explicit(gates),
+											plan, es),
+							es);
+}
+
 /* The order that the wrapper delivers. */
 static void
 show_sort(ForeignScan *plan, TupleDesc tupdesc, ExplainState *es)
@@ -157,6 +170,7 @@ show_scan(ForeignScanState *node, ExplainState *es)
 
 	call_site_push(&site, instance->subject, "explain");
 	arguments_prepare(scan, plan, tupdesc, instance);
+	show_gates(plan, es);
 	show_filters(plan, es);
 	show_sort(plan, tupdesc, es);
 	show_limit("Wrapper Limit", &scan->limit, plan, es);

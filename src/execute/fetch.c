@@ -17,6 +17,7 @@
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "utils/memutils.h"
+#include "wrapper/constant.h"
 #include "wrapper/transaction.h"
 
 static dlist_head open_scans = DLIST_STATIC_INIT(open_scans);
@@ -288,6 +289,29 @@ fetch_prepare(OpenScan *open, Oid table, Oid user)
 		transaction_join(open->instance);
 	watch_exit();
 	hold_interrupts(open, true);
+}
+
+/*
+ * What reads the rows of a scan: the columns in needed (attribute numbers), and
+ * those that have one value in all of them. Belongs to CurrentMemoryContext, and
+ * lasts as long as the instance. Reads catalogs; may throw.
+ */
+RowReader *
+fetch_reader_create(OpenScan *open, TupleDesc tupdesc, Bitmapset *needed)
+{
+	const Instance *instance = open->instance;
+	RowReader *reader = row_reader_create(tupdesc, needed,
+										  instance->text_columns,
+										  instance->constant_columns);
+	ListCell *cell;
+
+	foreach (cell, instance->constants)
+	{
+		ConstantColumn *constant = lfirst(cell);
+
+		row_reader_add_constant(reader, constant->attribute, constant->value);
+	}
+	return reader;
 }
 
 /*

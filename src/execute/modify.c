@@ -26,6 +26,7 @@
 #include "plan/target.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "wrapper/constant.h"
 #include "wrapper/transaction.h"
 
 /* A batch of rows is not to take more memory than this. */
@@ -63,8 +64,9 @@ typedef struct MulticornModify
 /* ---------- beginning and end ---------- */
 
 /*
- * The columns that are written: all but dropped ones, those never stored and,
- * if the wrapper wants it so, those that PostgreSQL computes.
+ * The columns that are written: all but dropped ones, those never stored, those
+ * with one value in all rows and, if the wrapper wants it so, those that PostgreSQL
+ * computes.
  */
 static Bitmapset *
 written_columns(const Instance *instance, TupleDesc tupdesc)
@@ -80,7 +82,7 @@ written_columns(const Instance *instance, TupleDesc tupdesc)
 			(computed || attribute->attgenerated == '\0'))
 			columns = bms_add_member(columns, i);
 	}
-	return columns;
+	return bms_del_members(columns, instance->constant_columns);
 }
 
 /*
@@ -382,6 +384,57 @@ take_returned(MulticornModify *modify, PyObject *returned,
 	return slot;
 }
 
+/* Throws that a row would have another value in a column with one for all rows. */
+MULTICORN_NORETURN static void
+refuse_value(MulticornModify *modify, const ConstantColumn *constant,
+			 const TupleTableSlot *slot);
+
+static void
+refuse_value(MulticornModify *modify, const ConstantColumn *constant,
+			 const TupleTableSlot *slot)
+{
+	Relation relation = modify->relation->ri_RelationDesc;
+	int index = constant->attribute - 1;
+	const char *column =
+		NameStr(TupleDescAttr(RelationGetDescr(relation), index)->attname);
+
+	ereport(ERROR, errcode(ERRCODE_CHECK_VIOLATION),
+			errmsg("column \"%s\" of %s cannot have another value than \"%s\"",
+				   column, modify->instance->subject,
+				   constant_text(constant, constant->value)),
+			slot->tts_isnull[index]
+				? errdetail("The new row has NULL.")
+				: errdetail("The new row has \"%s\".",
+							constant_text(constant, slot->tts_values[index])),
+			errtablecol(relation, constant->attribute));
+}
+
+/*
+ * Sees to the columns that have one value in all rows, before a row is written:
+ * INSERT may leave them NULL, and everyone behind it sees the value.
+ */
+static void
+settle_constants(MulticornModify *modify, TupleTableSlot *slot, bool may_be_null)
+{
+	ListCell *cell;
+
+	if (likely(modify->instance->constants == NIL))
+		return;
+	slot_getallattrs(slot);
+	foreach (cell, modify->instance->constants)
+	{
+		ConstantColumn *constant = lfirst(cell);
+		int index = constant->attribute - 1;
+
+		if (slot->tts_isnull[index]
+				? !may_be_null
+				: !constant_equals(constant, slot->tts_values[index]))
+			refuse_value(modify, constant, slot);
+		slot->tts_values[index] = constant->value;
+		slot->tts_isnull[index] = false;
+	}
+}
+
 /* Begins a call for a row, or a batch of them: in memory of its own. */
 static MemoryContext
 begin_call(MulticornModify *modify, const char *method)
@@ -497,6 +550,7 @@ multicornExecForeignInsert(EState *estate, ResultRelInfo *rinfo,
 	PyObject *returned;
 	MemoryContext old;
 
+	settle_constants(modify, slot, true);
 	if (modify->copy != NULL)
 	{
 		bulk_copy(modify->copy, slot);
@@ -627,6 +681,8 @@ multicornExecForeignBatchInsert(EState *estate, ResultRelInfo *rinfo,
 	MulticornModify *modify = rinfo->ri_FdwState;
 	MemoryContext old;
 
+	for (int i = 0; i < *count; i++)
+		settle_constants(modify, slots[i], true);
 	if (takes_arrays(modify))
 	{
 		if (modify->arrays == NULL)
@@ -699,6 +755,7 @@ multicornExecForeignUpdate(EState *estate, ResultRelInfo *rinfo,
 		slot = NULL;
 	else
 	{
+		settle_constants(modify, slot, false);
 		arguments[1] = write_row(modify, slot);
 		slot = take_returned(modify,
 							 call(modify, HOOK_UPDATE, "update", arguments, 2,

@@ -50,6 +50,7 @@ multicornBeginForeignScan(ForeignScanState *node, int eflags)
 												  "multicorn execute",
 												  ALLOCSET_SMALL_SIZES);
 	scan->operands = ExecInitExprList(plan->fdw_exprs, (PlanState *) node);
+	scan->gates = ExecInitQual(plan_gates(plan), (PlanState *) node);
 	scan->counters.timed = (estate->es_instrument & INSTRUMENT_TIMER) != 0;
 	fetch_open(&scan->owner);
 	node->fdw_state = scan;
@@ -64,8 +65,7 @@ choose_columns(ForeignScanState *node, MulticornScan *scan, PlanMember member)
 	TupleDesc tupdesc = slot->tts_tupleDescriptor;
 	Bitmapset *needed = plan_columns(plan, member);
 
-	scan->reader = row_reader_create(tupdesc, needed,
-									 scan->owner.open->instance->text_columns);
+	scan->reader = fetch_reader_create(scan->owner.open, tupdesc, needed);
 	scan->columns = column_names(tupdesc, needed);
 	/* What is not needed stays NULL: fetch_read() does not touch it. */
 	memset(slot->tts_isnull, true, tupdesc->natts * sizeof(bool));
@@ -152,6 +152,20 @@ execute(ForeignScanState *node, MulticornScan *scan)
 	}
 }
 
+/*
+ * Can any row be wanted, by the conditions that are the same for all of them? If
+ * not, the wrapper is not even looked for.
+ */
+static bool
+passes_gates(ForeignScanState *node, MulticornScan *scan)
+{
+	ExprContext *econtext = node->ss.ps.ps_ExprContext;
+
+	if (likely(scan->gates == NULL))
+		return true;
+	return ExecQual(scan->gates, econtext);
+}
+
 /* The first fetch since the beginning or a rescan. */
 static void
 start(ForeignScanState *node, MulticornScan *scan)
@@ -160,6 +174,8 @@ start(ForeignScanState *node, MulticornScan *scan)
 	MemoryContext old;
 
 	scan->started = true;
+	if (!passes_gates(node, scan))
+		return;
 	fetch_prepare(open, RelationGetRelid(node->ss.ss_currentRelation),
 				  scan->user);
 	call_site_push(&scan->site, open->instance->subject, NULL);
@@ -261,6 +277,14 @@ fetch_checked_row(ForeignScanState *node, MulticornScan *scan,
 	return false;
 }
 
+/* The instance, if there is one yet, takes part in the transaction that reads on. */
+static inline void
+join_again(Instance *instance)
+{
+	if (likely(instance != NULL) && unlikely(instance->has_transactions))
+		transaction_join(instance);
+}
+
 /*
  * The next row in the scan's slot, or an empty slot at the end. Values live in
  * the executor's per-tuple memory.
@@ -275,8 +299,8 @@ multicornIterateForeignScan(ForeignScanState *node)
 	ExecClearTuple(slot);
 	if (unlikely(!scan->started))
 		start(node, scan);
-	else if (unlikely(scan->owner.open->instance->has_transactions))
-		transaction_join(scan->owner.open->instance);
+	else
+		join_again(scan->owner.open->instance);
 	if (unlikely(scan->owner.open->iterator == NULL))
 	{
 		finish(scan);

@@ -60,6 +60,7 @@ typedef struct MulticornScan
 	int64 to_skip;	 /* rows, because of that */
 	int64 remaining; /* rows, -1 for no limit */
 	List *operands;	 /* ExprStates of fdw_exprs */
+	ExprState *gates; /* what must hold for any row to be wanted, or NULL */
 	ToPython **operand_converters; /* of those in filters, made when needed */
 	ScanCounters counters;
 	MemoryContext context;		   /* as long as the scan */

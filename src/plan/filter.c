@@ -13,6 +13,7 @@
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/restrictinfo.h"
+#include "plan/constant.h"
 #include "plan/expression.h"
 #include "plan/operand.h"
 #include "utils/rel.h"
@@ -33,13 +34,20 @@ typedef struct Offer
 {
 	PyObject *expressions; /* list, owned */
 	List *clauses;
+	List *settled; /* those that nobody need be asked about */
 } Offer;
 
-/* Makes an offer of those restrictions that can be represented. */
+/*
+ * Makes an offer of those restrictions that can be represented; of one on a column
+ * that is a constant, what it comes to.
+ */
 static Offer
-make_offer(RelOptInfo *rel, List *restrictions, TupleDesc tupdesc)
+make_offer(PlannerInfo *root, RelOptInfo *rel, List *restrictions,
+		   TupleDesc tupdesc)
 {
 	Offer offer = {.expressions = reference_own(PyList_New(0))};
+	const Instance *instance = ((RelationState *) rel->fdw_private)->instance;
+	bool asks = instance_hook(instance, HOOK_CAN_FILTER) != NULL;
 	List *operands = NIL;
 	ListCell *cell;
 
@@ -47,13 +55,21 @@ make_offer(RelOptInfo *rel, List *restrictions, TupleDesc tupdesc)
 	{
 		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
 		PyObject *expression;
+		Node *folded;
 
 		if (!may_be_offered(restriction, rel))
 			continue;
-		expression =
-			expression_to_python(operands_extract((Node *) restriction->clause,
-												  rel->relid, &operands),
-								 tupdesc);
+		folded = constants_fold(root, rel, (Node *) restriction->clause);
+		if (constants_settle(root, rel, folded))
+		{
+			offer.settled = lappend(offer.settled, restriction->clause);
+			continue;
+		}
+		if (!asks)
+			continue;
+		expression = expression_to_python(operands_extract(folded, rel->relid,
+														   &operands),
+										  tupdesc);
 		if (expression == NULL)
 			continue;
 		if (PyList_Append(offer.expressions, expression) != 0)
@@ -115,28 +131,31 @@ filters_promised(const Instance *instance, PyObject *filters)
 }
 
 /*
- * The clauses of those restrictions (RestrictInfos) that the wrapper enforces,
- * if a scan has them all. Throws as above.
+ * The clauses of those restrictions (RestrictInfos) that need not be checked for
+ * each row, if a scan has them all: the wrapper enforces them, or they are the same
+ * for all rows. Throws as above.
  */
 List *
-filters_ask(RelOptInfo *rel, List *restrictions)
+filters_ask(PlannerInfo *root, RelOptInfo *rel, List *restrictions)
 {
 	RelationState *state = rel->fdw_private;
 	Bitmapset *taken = NULL;
-	List *clauses = NIL;
 	Relation relation;
 	Offer offer;
+	List *clauses;
 	CallSite site;
 
 	if (restrictions == NIL ||
-		instance_hook(state->instance, HOOK_CAN_FILTER) == NULL)
+		(instance_hook(state->instance, HOOK_CAN_FILTER) == NULL &&
+		 state->instance->constants == NIL))
 		return NIL;
 	call_site_push(&site, state->instance->subject, "can_filter");
 	relation = table_open(state->table, NoLock);
-	offer = make_offer(rel, restrictions, RelationGetDescr(relation));
+	offer = make_offer(root, rel, restrictions, RelationGetDescr(relation));
 	table_close(relation, NoLock);
 	if (offer.clauses != NIL)
 		taken = filters_promised(state->instance, offer.expressions);
+	clauses = offer.settled;
 	for (int i = -1; (i = bms_next_member(taken, i)) >= 0;)
 		clauses = lappend(clauses, list_nth(offer.clauses, i));
 	call_site_pop(&site);

@@ -8,6 +8,7 @@
 #include "plan/relation.h"
 
 extern Bitmapset *filters_promised(const Instance *instance, PyObject *filters);
-extern List *filters_ask(RelOptInfo *rel, List *restrictions);
+extern List *
+filters_ask(PlannerInfo *root, RelOptInfo *rel, List *restrictions);
 
 #endif /* MULTICORN_FILTER_H */

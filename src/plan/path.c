@@ -40,7 +40,7 @@ add_plain_paths(PlannerInfo *root, RelOptInfo *rel)
 {
 	RelationState *state = rel->fdw_private;
 	List *restrictions = rel->baserestrictinfo;
-	List *filters = filters_ask(rel, restrictions);
+	List *filters = filters_ask(root, rel, restrictions);
 	List *local = list_difference_ptr(get_actual_clauses(restrictions),
 									  filters);
 	/* What get_rel_size() was told of is in its answer. */
@@ -92,7 +92,7 @@ add_parameterized_path(PlannerInfo *root, RelOptInfo *rel, Relids outer)
 
 	if (!keys_estimate(root, rel, restrictions, &estimate))
 		return;
-	filters = filters_ask(rel, restrictions);
+	filters = filters_ask(root, rel, restrictions);
 	local = list_difference_ptr(clauses, filters);
 	/* What the key does not say anything about leaves a part of the rows. */
 	rest = list_difference_ptr(clauses, get_actual_clauses(estimate.used));

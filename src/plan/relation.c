@@ -18,6 +18,7 @@
 #include "optimizer/optimizer.h"
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
+#include "plan/constant.h"
 #include "plan/filter.h"
 #include "plan/key.h"
 #include "plan/operand.h"
@@ -118,11 +119,12 @@ live_columns(TupleDesc tupdesc, Bitmapset *offsets)
 
 /*
  * The columns that a query's output and conditions (RestrictInfos, or bare
- * clauses) need: attribute numbers.
+ * clauses) need of the wrapper: attribute numbers.
  */
 static Bitmapset *
 needed_columns(RelOptInfo *rel, List *conditions, TupleDesc tupdesc)
 {
+	RelationState *state = rel->fdw_private;
 	Bitmapset *offsets = NULL;
 	Bitmapset *columns;
 	ListCell *cell;
@@ -136,11 +138,12 @@ needed_columns(RelOptInfo *rel, List *conditions, TupleDesc tupdesc)
 			node = (Node *) ((RestrictInfo *) node)->clause;
 		pull_varattnos(node, rel->relid, &offsets);
 	}
-	columns = live_columns(tupdesc, offsets);
+	columns = bms_del_members(live_columns(tupdesc, offsets),
+							  state->instance->constant_columns);
 	if (bms_is_member(SelfItemPointerAttributeNumber -
 						  FirstLowInvalidHeapAttributeNumber,
 					  offsets) &&
-		target_is_by_ctid(((RelationState *) rel->fdw_private)->instance))
+		target_is_by_ctid(state->instance))
 		columns = bms_add_member(columns, NEEDED_CTID);
 	return columns;
 }
@@ -252,6 +255,8 @@ describe_qual(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *restriction,
 	List *description;
 	ListCell *cell;
 
+	if (constants_mentioned(rel, restriction))
+		return NIL;
 	foreach (cell, state->constant)
 	{
 		if (lfirst(cell) == restriction)
@@ -353,6 +358,7 @@ multicornGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel,
 	CallSite site;
 
 	call_site_push(&site, state->instance->subject, NULL);
+	constants_estimate(root, baserel);
 	state->startup_cost = cost_attribute(state->instance, "_startup_cost",
 										 DEFAULT_STARTUP_COST);
 	state->tuple_cost = cost_attribute(state->instance, "_tuple_cost",
@@ -445,18 +451,49 @@ describe_quals(PlannerInfo *root, RelOptInfo *rel, List *restrictions,
 	return quals;
 }
 
-/* Filters whose operands are taken out. */
-static List *
-extract_filters(List *filters, RelOptInfo *rel, List **operands)
+/* What becomes of the clauses of a path that are not checked for each row. */
+typedef struct EnforcedClauses
 {
-	List *extracted = NIL;
+	List *filters; /* expressions out of operands_extract(), for the wrapper */
+	List *recheck; /* the clauses that these stand for */
+	List *gates;   /* Integers: operands */
+} EnforcedClauses;
+
+/* Is this a constant that is true? */
+static bool
+is_true(Node *node)
+{
+	return IsA(node, Const) && !((Const *) node)->constisnull &&
+		DatumGetBool(((Const *) node)->constvalue);
+}
+
+/*
+ * Sorts out what is the wrapper's to enforce, with operands taken out, and what is
+ * known before it is called.
+ */
+static EnforcedClauses
+sort_out(PlannerInfo *root, RelOptInfo *rel, List *enforced, List **operands)
+{
+	EnforcedClauses result = {0};
 	ListCell *cell;
 
-	foreach (cell, filters)
-		extracted = lappend(extracted,
-							operands_extract(lfirst(cell), rel->relid,
-											 operands));
-	return extracted;
+	foreach (cell, enforced)
+	{
+		Node *folded = constants_fold(root, rel, lfirst(cell));
+
+		if (is_true(folded))
+			continue;
+		if (constants_settle(root, rel, folded))
+		{
+			result.gates = lappend(result.gates,
+								   makeInteger(operand_index(folded, operands)));
+			continue;
+		}
+		result.filters = lappend(result.filters,
+								 operands_extract(folded, rel->relid, operands));
+		result.recheck = lappend(result.recheck, lfirst(cell));
+	}
+	return result;
 }
 
 /* LIMIT and OFFSET as references to operands, or constants; NIL for NIL. */
@@ -502,28 +539,31 @@ multicornGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel,
 	RelationState *state = baserel->fdw_private;
 	List *clauses = extract_actual_clauses(scan_clauses, false);
 	List *local = pick_clauses(best_path, clauses, false);
-	List *enforced = pick_clauses(best_path, clauses, true);
+	EnforcedClauses enforced;
 	Relation relation = table_open(foreigntableid, NoLock);
 	TupleDesc tupdesc = RelationGetDescr(relation);
 	List *operands = NIL;
 	List *members;
 
+	enforced = sort_out(root, baserel, pick_clauses(best_path, clauses, true),
+						&operands);
 	members = list_make1(integers(needed_columns(baserel, local, tupdesc)));
 	members = lappend(members,
-					  recheck_columns(baserel, best_path, clauses, enforced,
-									  tupdesc));
+					  recheck_columns(baserel, best_path, clauses,
+									  enforced.recheck, tupdesc));
 	members = lappend(members,
 					  describe_quals(root, baserel, scan_clauses, &operands));
-	members = lappend(members, extract_filters(enforced, baserel, &operands));
+	members = lappend(members, enforced.filters);
 	members = lappend(members, path_member(best_path, PATH_SORT_KEYS));
 	members = lappend(members,
 					  refer_to_limit(path_member(best_path, PATH_LIMIT),
 									 &operands));
 	members = lappend(members,
 					  list_make1(makeInteger(state->instance->serial)));
+	members = lappend(members, enforced.gates);
 	table_close(relation, NoLock);
 	return make_foreignscan(tlist, local, baserel->relid, operands, members,
-							NIL, enforced, outer_plan);
+							NIL, enforced.recheck, outer_plan);
 }
 
 /* A member of a plan's fdw_private. */
@@ -543,6 +583,18 @@ plan_columns(ForeignScan *plan, PlanMember member)
 	foreach (cell, plan_member(plan, member))
 		columns = bms_add_member(columns, intVal(lfirst(cell)));
 	return columns;
+}
+
+/* The conditions without which a plan wants no row: expressions of fdw_exprs. */
+List *
+plan_gates(ForeignScan *plan)
+{
+	List *gates = NIL;
+	ListCell *cell;
+
+	foreach (cell, plan_member(plan, PLAN_GATES))
+		gates = lappend(gates, list_nth(plan->fdw_exprs, intVal(lfirst(cell))));
+	return gates;
 }
 
 /*

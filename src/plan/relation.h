@@ -44,7 +44,8 @@ typedef enum PlanMember
 	PLAN_FILTERS,		  /* List of expressions out of operands_extract() */
 	PLAN_SORT_KEYS,		  /* List of encoded sort keys */
 	PLAN_LIMIT,	  /* NIL, or two such expressions, NULL constants for none */
-	PLAN_INSTANCE /* List of one Integer: the instance that was asked */
+	PLAN_INSTANCE, /* List of one Integer: the instance that was asked */
+	PLAN_GATES	   /* List of Integers: the operands without which no row is wanted */
 } PlanMember;
 
 extern void relation_listen(void);
@@ -61,6 +62,7 @@ multicornGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel,
 						List *tlist, List *scan_clauses, Plan *outer_plan);
 extern List *plan_member(ForeignScan *plan, PlanMember member);
 extern Bitmapset *plan_columns(ForeignScan *plan, PlanMember member);
+extern List *plan_gates(ForeignScan *plan);
 extern bool plan_was_promised_by(ForeignScan *plan, const Instance *instance);
 extern PyObject *column_names(TupleDesc tupdesc, Bitmapset *columns);
 

@@ -172,10 +172,24 @@ collation_name(Oid collation)
 	return collation_label(collation);
 }
 
-/* The leading path keys that are plain columns of rel, encoded as sort keys. */
+/* A path key that is a plain column, encoded as a sort key. */
+static List *
+encode_key(PathKey *key, Var *column)
+{
+	return list_make4(makeInteger(column->varattno),
+					  makeInteger(pathkey_is_descending(key)),
+					  makeInteger(key->pk_nulls_first),
+					  makeString(collation_name(key->pk_eclass->ec_collation)));
+}
+
+/*
+ * The leading path keys that are plain columns of rel: for each, the encoded sort
+ * key, or NIL if the column has one value in all rows, which are in order by it.
+ */
 static List *
 encode_keys(List *pathkeys, RelOptInfo *rel)
 {
+	RelationState *state = rel->fdw_private;
 	List *encoded = NIL;
 	ListCell *cell;
 
@@ -187,14 +201,43 @@ encode_keys(List *pathkeys, RelOptInfo *rel)
 		if (column == NULL)
 			break;
 		encoded =
-			lappend(encoded,
-					list_make4(makeInteger(column->varattno),
-							   makeInteger(pathkey_is_descending(key)),
-							   makeInteger(key->pk_nulls_first),
-							   makeString(collation_name(key->pk_eclass
-															 ->ec_collation))));
+			lappend(encoded, bms_is_member(column->varattno,
+										   state->instance->constant_columns)
+						? NIL
+						: encode_key(key, column));
 	}
 	return encoded;
+}
+
+/* Those of a list of encoded sort keys that say something. */
+static List *
+told_keys(List *encoded)
+{
+	List *told = NIL;
+	ListCell *cell;
+
+	foreach (cell, encoded)
+	{
+		if (lfirst(cell) != NIL)
+			told = lappend(told, lfirst(cell));
+	}
+	return told;
+}
+
+/* How many of encoded sort keys hold if so many of those that say something do. */
+static int
+keys_in_order(List *encoded, int promised)
+{
+	int count = 0;
+	ListCell *cell;
+
+	foreach (cell, encoded)
+	{
+		if (lfirst(cell) != NIL && promised-- == 0)
+			break;
+		count++;
+	}
+	return count;
 }
 
 /* ---------- which orders are of use ---------- */
@@ -317,6 +360,27 @@ sort_keys_promised(const Instance *instance, List *encoded, TupleDesc tupdesc)
 	return answer != Py_None ? count_promised(keys, python_items(answer)) : 0;
 }
 
+/* The part of an order that the wrapper delivers; NULL if there is none. */
+static SortOffer *
+make_offer(RelationState *state, RelOptInfo *rel, List *order,
+		   TupleDesc tupdesc)
+{
+	List *encoded = encode_keys(order, rel);
+	List *told = told_keys(encoded);
+	int promised = told == NIL
+		? 0
+		: sort_keys_promised(state->instance, told, tupdesc);
+	int count = keys_in_order(encoded, promised);
+	SortOffer *offer;
+
+	if (count == 0)
+		return NULL;
+	offer = palloc(sizeof(SortOffer));
+	offer->pathkeys = list_truncate(list_copy(order), count);
+	offer->sort_keys = list_truncate(told, promised);
+	return offer;
+}
+
 /*
  * The orders (SortOffers) of use to the query that the wrapper delivers. Throws
  * what can_sort() raises, and for an answer that it cannot mean.
@@ -330,27 +394,18 @@ sort_offers(PlannerInfo *root, RelOptInfo *rel)
 	ListCell *cell;
 	CallSite site;
 
-	if (instance_hook(state->instance, HOOK_CAN_SORT) == NULL)
+	if (instance_hook(state->instance, HOOK_CAN_SORT) == NULL &&
+		state->instance->constants == NIL)
 		return NIL;
 	call_site_push(&site, state->instance->subject, "can_sort");
 	relation = table_open(state->table, NoLock);
 	foreach (cell, useful_orders(root, rel))
 	{
-		List *order = lfirst(cell);
-		List *encoded = encode_keys(order, rel);
-		SortOffer *offer;
-		int count;
+		SortOffer *offer = make_offer(state, rel, lfirst(cell),
+									  RelationGetDescr(relation));
 
-		if (encoded == NIL)
-			continue;
-		count = sort_keys_promised(state->instance, encoded,
-								   RelationGetDescr(relation));
-		if (count == 0)
-			continue;
-		offer = palloc(sizeof(SortOffer));
-		offer->pathkeys = list_truncate(list_copy(order), count);
-		offer->sort_keys = list_truncate(encoded, count);
-		offers = lappend(offers, offer);
+		if (offer != NULL)
+			offers = lappend(offers, offer);
 	}
 	table_close(relation, NoLock);
 	call_site_pop(&site);

@@ -21,6 +21,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
+#include "wrapper/constant.h"
 #include "wrapper/options.h"
 #include "wrapper/transaction.h"
 
@@ -301,6 +302,8 @@ make_instance(const InstanceKey *key, WrapperDefinition *definition)
 	instance->subject = describe_table(key->table);
 	instance->text_columns = bms_copy(definition->text_columns);
 	instance->remote_columns = bms_copy(definition->remote_columns);
+	instance->constants = constants_copy(definition->constants);
+	instance->constant_columns = constants_attributes(instance->constants);
 	MemoryContextSwitchTo(old);
 	instance->object = object->object;
 	instance->execute = execute->object;

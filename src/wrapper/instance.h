@@ -7,6 +7,7 @@
 
 #include "embed/cpython.h"
 #include "nodes/bitmapset.h"
+#include "nodes/pg_list.h"
 
 /* Methods that a wrapper may do without, in the order of _server.hooks(). */
 typedef enum Hook
@@ -51,6 +52,8 @@ typedef struct Instance
 	PyObject *place;		   /* where, if it has asked; else NULL */
 	Bitmapset *text_columns;   /* attribute numbers with value_form 'text' */
 	Bitmapset *remote_columns; /* those with generated 'remote' */
+	List *constants;		   /* ConstantColumns, which the wrapper does not know */
+	Bitmapset *constant_columns; /* their attribute numbers */
 	bool checked;			   /* no catalog change was heard of since */
 	bool retired;			   /* replaced: goes with its last user */
 	int pins;				   /* scans in flight, plans in the making */

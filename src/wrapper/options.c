@@ -31,6 +31,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 #include "utils/varlena.h"
+#include "wrapper/constant.h"
 
 #define WRAPPER_SYNTAX "OPTIONS (wrapper 'package.module.Class')"
 
@@ -200,6 +201,25 @@ validate_fdw(List *options)
 	}
 }
 
+/* Throws if a column whose value is an option has options about its value's way. */
+static void
+require_lone_constant(List *options)
+{
+	static const char *const others[] = {"value_form", "generated",
+										 "column_name", "key", "shippable"};
+
+	for (int i = 0;
+		 option_value(options, "constant") != NULL && i < (int) lengthof(others);
+		 i++)
+	{
+		if (option_value(options, others[i]) != NULL)
+			ereport(ERROR, errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+					errmsg("option \"%s\" is not valid for a column with option \"constant\"",
+						   others[i]),
+					errdetail("The wrapper does not know of such a column."));
+	}
+}
+
 static void
 validate_column(List *options)
 {
@@ -218,6 +238,7 @@ validate_column(List *options)
 				errmsg("invalid value for option \"generated\": \"%s\"",
 					   generated),
 				errhint("The only valid value is \"remote\"."));
+	require_lone_constant(options);
 }
 
 /* The class that is being chosen must be one the user may choose. */
@@ -344,6 +365,8 @@ options_validate_postgres(List *options, Oid catalog)
 	for (int i = 0; i < (int) lengthof(postgres_places); i++)
 		if (postgres_places[i].catalog == catalog)
 			validate_postgres_options(options, postgres_places[i].name);
+	if (catalog == AttributeRelationId)
+		require_lone_constant(options);
 	warn_of_missing_extensions(option_value(options, "extensions"));
 }
 
@@ -498,39 +521,54 @@ describe_place(Relation relation, List *table_options, ForeignServer *server,
 	return reference_own(place);
 }
 
+/*
+ * Adds a column to those that the wrapper is told of, and to what makes the table
+ * another one if it changes; one with a constant only to the latter.
+ */
+static void
+add_column(Form_pg_attribute attribute, List *options, PyObject *identities,
+		   WrapperDefinition *definition)
+{
+	const char *form = option_value(options, "value_form");
+	const char *constant = option_value(options, "constant");
+	PyObject *description = reference_own(describe_column(attribute, options));
+
+	if (PyList_Append(identities, identify_column(attribute, description)) != 0)
+		python_throw();
+	if (constant != NULL)
+	{
+		definition->constants = lappend(definition->constants,
+										constant_create(attribute, constant));
+		return;
+	}
+	if (form != NULL && strcmp(form, "text") == 0)
+		definition->text_columns = bms_add_member(definition->text_columns,
+												  attribute->attnum);
+	if (option_value(options, "generated") != NULL)
+		definition->remote_columns = bms_add_member(definition->remote_columns,
+													attribute->attnum);
+	if (PyList_Append(definition->columns, description) != 0)
+		python_throw();
+}
+
 /* Describes the table's columns, in their order, without dropped ones. */
 static void
 read_columns(Relation relation, WrapperDefinition *definition)
 {
 	TupleDesc tupdesc = RelationGetDescr(relation);
-	PyObject *columns = reference_own(PyList_New(0));
 	PyObject *identities = reference_own(PyList_New(0));
 
+	definition->columns = reference_own(PyList_New(0));
 	for (int i = 0; i < tupdesc->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
-		List *options;
-		const char *form;
-		PyObject *description;
 
-		if (attribute->attisdropped)
-			continue;
-		options = GetForeignColumnOptions(RelationGetRelid(relation),
-										  attribute->attnum);
-		form = option_value(options, "value_form");
-		if (form != NULL && strcmp(form, "text") == 0)
-			definition->text_columns = bms_add_member(definition->text_columns,
-													  attribute->attnum);
-		if (option_value(options, "generated") != NULL)
-			definition->remote_columns = bms_add_member(definition->remote_columns,
-														attribute->attnum);
-		description = reference_own(describe_column(attribute, options));
-		if (PyList_Append(columns, description) != 0 ||
-			PyList_Append(identities,
-						  identify_column(attribute, description)) != 0)
-			python_throw();
+		if (!attribute->attisdropped)
+			add_column(attribute,
+					   GetForeignColumnOptions(RelationGetRelid(relation),
+											   attribute->attnum),
+					   identities, definition);
 	}
-	definition->columns = columns;
 	definition->identity = reference_own(PyTuple_Pack(3, definition->class,
 													  definition->options,
 													  identities));

@@ -25,6 +25,7 @@ typedef struct WrapperDefinition
 	PyObject *identity; /* what is compared to tell a real change */
 	Bitmapset *text_columns;   /* attribute numbers with value_form 'text' */
 	Bitmapset *remote_columns; /* those with generated 'remote' */
+	List *constants;		   /* ConstantColumns: those with constant */
 } WrapperDefinition;
 
 extern void options_validate(List *options, Oid catalog);

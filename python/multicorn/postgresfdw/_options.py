@@ -264,6 +264,7 @@ OPTIONS: dict[str, Option] = {
     "generated": Option(("column",), read_generated),
     "key": Option(("column",), read_boolean),
     "shippable": Option(("column",), read_boolean),
+    "constant": Option(("column",)),
     "import_collate": Option(("import",), read_boolean),
     "import_default": Option(("import",), read_boolean),
     "import_generated": Option(("import",), read_boolean),
