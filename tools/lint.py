@@ -143,13 +143,14 @@ def versions_agree() -> bool:
     version = match[1] if match else ""
     meta = json.loads((SOURCE / "META.json").read_text())
     provided = meta["provides"]["multicorn"]
-    script = f"sql/multicorn--{version}.sql"
+    # CREATE EXTENSION may get there by an older version and what updates it.
+    script = provided["file"]
     wrong = [
         what
         for what, right in (
             ("META.json: version", meta["version"] == version),
             ("META.json: provides.multicorn.version", provided["version"] == version),
-            ("META.json: provides.multicorn.file", provided["file"] == script),
+            ("META.json: provides.multicorn.file", script.endswith(f"--{version}.sql")),
             (script, (SOURCE / script).exists()),
         )
         if not right

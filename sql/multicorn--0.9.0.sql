@@ -1,4 +1,4 @@
-/* sql/multicorn--1.0.0.sql */
+/* sql/multicorn--0.9.0.sql */
 
 -- complain if script is sourced in psql, rather than via CREATE EXTENSION
 \echo Use "CREATE EXTENSION multicorn" to load this file. \quit
