@@ -12,6 +12,7 @@
 
 #include "access/htup_details.h"
 #include "access/stratnum.h"
+#include "catalog/pg_foreign_server.h"
 #include "commands/explain.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -25,6 +26,7 @@
 #include "parser/parsetree.h"
 #include "replication/message.h"
 #include "storage/proc.h"
+#include "utils/acl.h"
 #include "utils/selfuncs.h"
 #include "utils/timestamp.h"
 #if PG_VERSION_NUM >= 160000
@@ -60,6 +62,17 @@
  * those of PostgreSQL do not bring along.
  */
 extern bool pq_check_connection(void);
+
+/* May a user use a foreign server? */
+static inline AclResult
+foreign_server_aclcheck(Oid server, Oid user)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(ForeignServerRelationId, server, user, ACL_USAGE);
+#else
+	return pg_foreign_server_aclcheck(server, user, ACL_USAGE);
+#endif
+}
 
 /* The user whose rights a scan uses; InvalidOid stands for the current one. */
 static inline Oid

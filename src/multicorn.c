@@ -13,6 +13,7 @@
 #include "execute/analyze.h"
 #include "execute/connections.h"
 #include "execute/explain.h"
+#include "execute/federation.h"
 #include "execute/fetch.h"
 #include "execute/import.h"
 #include "execute/modify.h"
@@ -40,6 +41,9 @@ PG_FUNCTION_INFO_V1(multicorn_postgres_validator);
 PG_FUNCTION_INFO_V1(multicorn_postgres_get_connections);
 PG_FUNCTION_INFO_V1(multicorn_postgres_disconnect);
 PG_FUNCTION_INFO_V1(multicorn_postgres_disconnect_all);
+PG_FUNCTION_INFO_V1(multicorn_remote_columns);
+PG_FUNCTION_INFO_V1(multicorn_connect);
+PG_FUNCTION_INFO_V1(multicorn_server);
 
 PGDLLEXPORT void _PG_init(void);
 PGDLLEXPORT Datum multicorn_handler(PG_FUNCTION_ARGS);
@@ -48,6 +52,9 @@ PGDLLEXPORT Datum multicorn_postgres_validator(PG_FUNCTION_ARGS);
 PGDLLEXPORT Datum multicorn_postgres_get_connections(PG_FUNCTION_ARGS);
 PGDLLEXPORT Datum multicorn_postgres_disconnect(PG_FUNCTION_ARGS);
 PGDLLEXPORT Datum multicorn_postgres_disconnect_all(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum multicorn_remote_columns(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum multicorn_connect(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum multicorn_server(PG_FUNCTION_ARGS);
 
 /* multicorn_handler() returns fdw_handler: the callbacks of foreign tables. */
 Datum
@@ -129,6 +136,33 @@ Datum
 multicorn_postgres_disconnect_all(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(connections_disconnect_all());
+}
+
+/* multicorn_remote_columns(text, text, text[]) returns setof record: what a server has. */
+Datum
+multicorn_remote_columns(PG_FUNCTION_ARGS)
+{
+	federation_remote_columns(fcinfo);
+	return (Datum) 0;
+}
+
+/* multicorn_connect(text) returns setof record: does a server answer, and as what? */
+Datum
+multicorn_connect(PG_FUNCTION_ARGS)
+{
+	federation_connect(fcinfo);
+	return (Datum) 0;
+}
+
+/* multicorn_server(oid) returns text: the deployment that a row's tableoid tells. */
+Datum
+multicorn_server(PG_FUNCTION_ARGS)
+{
+	char *name = federation_deployment(PG_GETARG_OID(0));
+
+	if (name == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(name));
 }
 
 /* The virtual environment is chosen once for a session. */

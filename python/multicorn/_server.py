@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from multicorn.postgresfdw._options import Place
 
 __all__ = [
+    "ask_postgres",
     "close",
     "commands",
     "construct",
@@ -194,6 +195,20 @@ def validate_postgres(options: dict[str, str], catalog: Place, is_superuser: boo
     from multicorn.postgresfdw._options import validate
 
     validate(options, catalog, is_superuser=is_superuser)
+
+
+def ask_postgres(
+    place: tuple[Any, ...], cls: type, function: str, *arguments: Any
+) -> list[tuple[str | None, ...]]:
+    """Call a function about a remote PostgreSQL: see `multicorn.postgresfdw._federation`."""
+    from multicorn.postgresfdw import _federation
+
+    outer = enter(*place)
+    try:
+        _federation.require_postgres(cls)
+        return getattr(_federation, function)(*arguments)  # type: ignore[no-any-return]
+    finally:
+        leave(outer)
 
 
 def postgres_connections(method: str, *arguments: int) -> Any:

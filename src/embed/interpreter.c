@@ -43,6 +43,7 @@ typedef struct FunctionSlot
 } FunctionSlot;
 
 static const FunctionSlot slots[] = {
+	{"multicorn._server", "ask_postgres", &interpreter_functions.ask_postgres},
 	{"multicorn._server", "close", &interpreter_functions.close},
 	{"multicorn._server", "commands", &interpreter_functions.commands},
 	{"multicorn._server", "describe", &interpreter_functions.describe},

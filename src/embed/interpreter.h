@@ -14,6 +14,7 @@ extern char *interpreter_python_path;
 /* Functions of the Python package that C calls; they live as long as the backend. */
 typedef struct InterpreterFunctions
 {
+	PyObject *ask_postgres;
 	PyObject *close;
 	PyObject *commands;
 	PyObject *describe;

@@ -232,7 +232,7 @@ def test_validation_needs_no_psycopg() -> None:
         (
             "x",
             "column",
-            "Valid options in this context are: column_name, generated, key, shippable",
+            "Valid options in this context are: column_name, generated, key, shippable, constant",
         ),
     ],
 )

@@ -15,7 +15,7 @@ from multicorn.utils import log_to_postgres
 if TYPE_CHECKING:
     from multicorn.postgresfdw._options import ImportSettings
 
-__all__ = ["Catalog", "import_tables"]
+__all__ = ["Catalog", "RemoteColumn", "array_of", "import_tables", "read_tables"]
 
 SCHEMA_NOT_FOUND = "HV00Q"
 UNDEFINED_OBJECT = "42704"
@@ -94,17 +94,7 @@ def import_tables(
         Error: HV00Q (fdw_schema_not_found) if there is no such schema; 42704 (undefined_object)
             for a collation that does not exist here.
     """
-    if not connection.query(SCHEMA_QUERY, [schema]):
-        raise Error(
-            f'schema "{schema}" is not present on foreign server "{server}"',
-            sqlstate=SCHEMA_NOT_FOUND,
-            context="",
-        )
-    sql = TABLES_QUERY.format(wanted=WANTED[restriction_type])
-    parameters = [schema] if restriction_type is None else [schema, _array(restricts)]
-    rows = connection.query(sql, parameters)
-    for name, fields in groupby(rows, lambda row: row[0] or ""):
-        columns = [RemoteColumn.read(row) for row in fields if row[1] is not None]
+    for name, columns in read_tables(connection, server, schema, restriction_type, restricts):
         yield TableDefinition(
             name,
             columns=[_definition(column, settings) for column in columns],
@@ -112,7 +102,39 @@ def import_tables(
         )
 
 
-def _array(items: Sequence[str]) -> str:
+def read_tables(
+    connection: Catalog,
+    server: str,
+    schema: str,
+    restriction_type: str | None = None,
+    restricts: Sequence[str] = (),
+) -> Iterator[tuple[str, list[RemoteColumn]]]:
+    """Return the name and the columns of each table of a remote schema.
+
+    Args:
+        connection: the connection.
+        server: the name of the foreign server, for messages.
+        schema: the remote schema.
+        restriction_type: 'limit', 'except' or None, as `import_schema` gets it.
+        restricts: the tables that the restriction names.
+
+    Raises:
+        Error: HV00Q (fdw_schema_not_found) if there is no such schema.
+    """
+    if not connection.query(SCHEMA_QUERY, [schema]):
+        raise Error(
+            f'schema "{schema}" is not present on foreign server "{server}"',
+            sqlstate=SCHEMA_NOT_FOUND,
+            context="",
+        )
+    sql = TABLES_QUERY.format(wanted=WANTED[restriction_type])
+    parameters = [schema] if restriction_type is None else [schema, array_of(restricts)]
+    rows = connection.query(sql, parameters)
+    for name, fields in groupby(rows, lambda row: row[0] or ""):
+        yield name, [RemoteColumn.read(row) for row in fields if row[1] is not None]
+
+
+def array_of(items: Sequence[str]) -> str:
     """Return texts as an array of PostgreSQL."""
     quoted = (item.replace("\\", "\\\\").replace('"', '\\"') for item in items)
     return "{" + ",".join(f'"{item}"' for item in quoted) + "}"
@@ -171,6 +193,11 @@ class RemoteColumn:
         return f'column "{self.name}" of foreign table "{self.table}"'
 
     @property
+    def is_filled(self) -> bool:
+        """Whether the remote numbers rows by it."""
+        return self.is_identity or self.takes_next_value
+
+    @property
     def takes_next_value(self) -> bool:
         """Whether the default is the next value of a sequence."""
         if self.expression is None or self.generated:
@@ -183,13 +210,12 @@ def _definition(column: RemoteColumn, settings: ImportSettings) -> ColumnDefinit
     has_type = _has_type(column)
     is_computed = has_type and settings.generated and column.generated == "s"
     has_default = has_type and settings.default and not column.generated
-    is_filled = column.is_identity or column.takes_next_value
     options = {"column_name": column.name}
     if column.is_key:
         options["key"] = "true"
     if not has_type:
         options["shippable"] = "false"
-    if is_filled or (column.generated and not is_computed):
+    if column.is_filled or (column.generated and not is_computed):
         options["generated"] = "remote"
     return ColumnDefinition(
         column.name,
@@ -197,7 +223,7 @@ def _definition(column: RemoteColumn, settings: ImportSettings) -> ColumnDefinit
         options=options,
         not_null=settings.not_null and column.is_not_null,
         # A local sequence of the same name would go its own way.
-        default=column.expression if has_default and not is_filled else None,
+        default=column.expression if has_default and not column.is_filled else None,
         generated=column.expression if is_computed else None,
         collation=_collation(column, has_type) if settings.collate else None,
     )

@@ -15,29 +15,23 @@ from multicorn import (
     TableDefinition,
     _Marker,
 )
-from multicorn._bridge import bridge
 from multicorn.expressions import Expression
 from multicorn.libpq import ResultRows
 from multicorn.postgresfdw import _transactions as transactions
 from multicorn.postgresfdw._analyze import plan_sample
-from multicorn.postgresfdw._connection import Connection
-from multicorn.postgresfdw._connections import connections
 from multicorn.postgresfdw._import import import_tables
 from multicorn.postgresfdw._options import (
     MAPPING_OPTIONS,
     ColumnSettings,
-    ConnectionSettings,
     ImportSettings,
     TableSettings,
-    check_after_connecting,
-    check_before_connecting,
-    connection_parameters,
     validate_instance,
 )
 from multicorn.postgresfdw._scan import Repetitions, Scan, in_transaction
 from multicorn.postgresfdw._statements import CTID, FIRST_UNFIXED_OID, Query, RemoteTable
+from multicorn.postgresfdw._visits import connect_later, visit
 from multicorn.postgresfdw._writes import Writer
-from multicorn.utils import ForeignServer, current_foreign_server, current_foreign_table
+from multicorn.utils import current_foreign_table
 
 __all__ = ["PostgresFdw"]
 
@@ -73,7 +67,7 @@ class PostgresFdw(ForeignDataWrapper):
         self._tuple_cost = settings.tuple_cost
         self.modify_batch_size = settings.batch_size
         self._key = keys[0] if len(keys) == 1 else None
-        self._connection = _connect_later(table.server, options)
+        self._connection = connect_later(table.server, options)
         self._table = RemoteTable(
             settings.schema_name, settings.table_name, columns, settings.extensions
         )
@@ -300,30 +294,8 @@ class PostgresFdw(ForeignDataWrapper):
         restricts: Sequence[str],
     ) -> Iterable[TableDefinition]:
         """Describe the tables of a remote schema; options are import_collate and the like."""
-        server = current_foreign_server()
-        validate_instance(server)
         settings = ImportSettings.read(options)
-        connection = _connect_later(server, srv_options)
-        try:
-            with transactions.own_transaction(connection):
-                yield from import_tables(
-                    connection, server.name, schema, settings, restriction_type, restricts
-                )
-        finally:
-            connection.release()
-
-
-def _connect_later(server: ForeignServer, options: Mapping[str, str]) -> Connection:
-    """Return the connection for a user, which is not made yet."""
-    backend = bridge()
-    session = backend.session() if backend is not None else {}
-    parameters = connection_parameters(options, session)
-    settings = ConnectionSettings.read(options)
-    required = settings.password_required
-    return connections.get(
-        server,
-        parameters,
-        settings,
-        check_before=lambda given: check_before_connecting(server, given, required),
-        check_after=lambda pgconn: check_after_connecting(pgconn, server, parameters, required),
-    )
+        with visit(srv_options) as (server, connection):
+            yield from import_tables(
+                connection, server.name, schema, settings, restriction_type, restricts
+            )
