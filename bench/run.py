@@ -22,6 +22,7 @@ from typing import Any, cast
 
 import psycopg
 
+import federation
 import remote_postgres
 from bench_wrappers import Lookup
 from harness import Cluster, ClusterError, Stage
@@ -51,6 +52,7 @@ SERVER_SETTINGS = {
     "jit": "off",
     "max_parallel_workers_per_gather": "0",
     "work_mem": "256MB",
+    "max_connections": "300",
 }
 
 # The planner is asked for a query in which it has to ask a wrapper everything.
@@ -343,6 +345,7 @@ class Measured:
     writes: dict[str, dict[str, float]]
     writing_growth: float
     remote: remote_postgres.Remote
+    federation: federation.Federation
 
 
 def bars(measured: Measured) -> Table:
@@ -367,6 +370,7 @@ def bars(measured: Measured) -> Table:
         Result("INSERT ... SELECT by bulk_insert", 0.9, batches / heap, "x unlogged heap"),
         Result("growth of memory over writes", 1, measured.writing_growth, "MB"),
         *measured.remote.bars(),
+        *measured.federation.bars(),
     ]
     return Table(
         "Bars",
@@ -485,6 +489,10 @@ def measure(cluster: Cluster, size: Size) -> str:
             rounds=size.rounds,
             seconds=size.seconds,
         )
+        print("Measuring federation", flush=True)
+        deployments = federation.measure(
+            cluster, connection, plans=size.plans // 10, rounds=size.rounds, seconds=size.seconds
+        )
     print("Measuring prepared queries and memory\n", flush=True)
     latencies = measure_latency(cluster, size)
     growth = memory_growth(
@@ -499,12 +507,14 @@ def measure(cluster: Cluster, size: Size) -> str:
         writes,
         writing_growth(cluster, size),
         others,
+        deployments,
     )
     tables = [bars(measured)]
     tables += [times_table(*pair) for pair in zip(queries, times, strict=True)]
     tables += [latency_table(latencies), planning_table(planning), lookups_table(lookups, size)]
     tables += [writes_table(*pair) for pair in writes.items()]
     tables += others.tables()
+    tables += deployments.tables()
     return "\n".join([describe(cluster, size), *(table.markdown() for table in tables)])
 
 
