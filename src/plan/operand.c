@@ -11,6 +11,7 @@
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
+#include "utils/lsyscache.h"
 
 /* What is at hand while operands are taken out of an expression. */
 typedef struct ExtractContext
@@ -172,12 +173,36 @@ is_open(Node *node)
 	}
 }
 
+static bool is_harmless(Node *node);
+
+/*
+ * The same of an operator on values: a leakproof function throws for none of them,
+ * as equality of texts.
+ */
+static bool
+is_harmless_operator(OpExpr *expression)
+{
+	ListCell *cell;
+
+	set_opfuncid(expression);
+	if (!get_func_leakproof(expression->opfuncid))
+		return false;
+	foreach (cell, expression->args)
+	{
+		if (!IsA(lfirst(cell), Const) && !is_harmless(lfirst(cell)))
+			return false;
+	}
+	return true;
+}
+
 /* Is this what evaluates without an error, so that it does not need its guard? */
 static bool
 is_harmless(Node *node)
 {
 	while (IsA(node, RelabelType))
 		node = (Node *) ((RelabelType *) node)->arg;
+	if (IsA(node, OpExpr))
+		return is_harmless_operator((OpExpr *) node);
 	return IsA(node, Param) || IsA(node, Var) || IsA(node, SQLValueFunction) ||
 		(IsA(node, FuncExpr) && ((FuncExpr *) node)->args == NIL &&
 		 ((FuncExpr *) node)->funcid < FirstGenbkiObjectId);

@@ -135,3 +135,22 @@ def test_local_tables_keep_their_own_default(session: Session) -> None:
     session.execute("SELECT multicorn_detach_local('found', 'trial')")
     session.execute("INSERT INTO trial.one (id, name) VALUES (1, 'n')")
     assert session.execute("SELECT * FROM trial.one").fetchall() == [("trial", 1, "n")]
+
+
+def test_keys_of_several_deployments_as_parameters(session: Session) -> None:
+    """Each deployment is asked for its keys, and not for all of its rows, in a generic plan too."""
+    attach(session, ["one"])
+    session.execute("INSERT INTO found_server.one (name) VALUES ('a'), ('b'), ('c')")
+    (last,) = session.execute("SELECT max(id) FROM found.one").fetchone() or (0,)
+    session.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+    session.execute(
+        "PREPARE by_keys AS SELECT name FROM found.one WHERE (entity, id) IN (($1, $2), ($3, $4))"
+    )
+    arguments = f"('found_server', {last}, 'other', {last - 1})"
+    plan = session.execute(f"EXPLAIN (VERBOSE) EXECUTE by_keys {arguments}".encode()).fetchall()
+    (remote,) = [line for (line,) in plan if "Remote SQL" in line]
+    assert remote.count('("id" OPERATOR(pg_catalog.=) $') == 2, remote
+    rows = session.execute(f"EXECUTE by_keys {arguments}".encode()).fetchall()
+    assert rows == [("c",)]
+    rows = session.execute(b"EXECUTE by_keys (NULL, 1, 'found_server', %d)" % (last - 2)).fetchall()
+    assert rows == [("a",)]
