@@ -45,3 +45,10 @@ CREATE FUNCTION multicorn_postgres_disconnect_all()
 RETURNS boolean
 AS 'MODULE_PATHNAME'
 LANGUAGE C STRICT PARALLEL RESTRICTED;
+
+-- The remote PostgreSQL servers whose rows the last statement has left out: see on_unreachable.
+CREATE FUNCTION multicorn_skipped(
+	OUT server_name text, OUT message text, OUT since timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT PARALLEL RESTRICTED;

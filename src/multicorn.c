@@ -10,6 +10,7 @@
 #include "embed/error.h"
 #include "embed/interpreter.h"
 #include "embed/interrupt.h"
+#include "embed/session.h"
 #include "execute/analyze.h"
 #include "execute/connections.h"
 #include "execute/explain.h"
@@ -40,6 +41,7 @@ PG_FUNCTION_INFO_V1(multicorn_postgres_validator);
 PG_FUNCTION_INFO_V1(multicorn_postgres_get_connections);
 PG_FUNCTION_INFO_V1(multicorn_postgres_disconnect);
 PG_FUNCTION_INFO_V1(multicorn_postgres_disconnect_all);
+PG_FUNCTION_INFO_V1(multicorn_skipped);
 
 PGDLLEXPORT void _PG_init(void);
 PGDLLEXPORT Datum multicorn_handler(PG_FUNCTION_ARGS);
@@ -48,6 +50,7 @@ PGDLLEXPORT Datum multicorn_postgres_validator(PG_FUNCTION_ARGS);
 PGDLLEXPORT Datum multicorn_postgres_get_connections(PG_FUNCTION_ARGS);
 PGDLLEXPORT Datum multicorn_postgres_disconnect(PG_FUNCTION_ARGS);
 PGDLLEXPORT Datum multicorn_postgres_disconnect_all(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum multicorn_skipped(PG_FUNCTION_ARGS);
 
 /* multicorn_handler() returns fdw_handler: the callbacks of foreign tables. */
 Datum
@@ -131,6 +134,14 @@ multicorn_postgres_disconnect_all(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(connections_disconnect_all());
 }
 
+/* multicorn_skipped() returns setof record: the servers that the last statement left out. */
+Datum
+multicorn_skipped(PG_FUNCTION_ARGS)
+{
+	connections_skipped(fcinfo);
+	return (Datum) 0;
+}
+
 /* The virtual environment is chosen once for a session. */
 static bool
 check_virtualenv(char **newval, void **extra, GucSource source)
@@ -190,6 +201,12 @@ define_settings(void)
 							"It is ended then, with a warning. 0 waits for ever.",
 							&interrupt_cleanup_timeout, 10000, 0, INT_MAX,
 							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomEnumVariable("multicorn.on_unreachable",
+							 "What a query does where a remote PostgreSQL server cannot be reached.",
+							 "\"server\": what its option on_unreachable says.",
+							 &session_on_unreachable, session_on_unreachable,
+							 session_on_unreachable_options, PGC_USERSET, 0,
+							 NULL, NULL, NULL);
 	MarkGUCPrefixReserved("multicorn");
 }
 
