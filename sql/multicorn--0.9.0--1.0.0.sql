@@ -869,3 +869,12 @@ BEGIN
 	RETURN count;
 END
 $$;
+
+-- ---------- Servers that cannot be reached ----------
+
+-- The remote PostgreSQL servers whose rows the last statement has left out: see on_unreachable.
+CREATE FUNCTION @extschema@.multicorn_skipped(
+	OUT server_name text, OUT message text, OUT since timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT PARALLEL RESTRICTED;

@@ -313,4 +313,14 @@ exception_take(void)
 
 #endif /* Py_PYTHON_H */
 
+/* What ExecutorRun() takes beside the query: PostgreSQL 18 has dropped execute_once. */
+#if PG_VERSION_NUM >= 180000
+#define EXECUTOR_RUN_PARAMETERS ScanDirection direction, uint64 count
+#define EXECUTOR_RUN_ARGUMENTS	direction, count
+#else
+#define EXECUTOR_RUN_PARAMETERS \
+	ScanDirection direction, uint64 count, bool execute_once
+#define EXECUTOR_RUN_ARGUMENTS direction, count, execute_once
+#endif
+
 #endif /* MULTICORN_COMPAT_H */

@@ -10,6 +10,7 @@
 #include "embed/error.h"
 #include "embed/interpreter.h"
 #include "embed/interrupt.h"
+#include "embed/session.h"
 #include "execute/analyze.h"
 #include "execute/connections.h"
 #include "execute/explain.h"
@@ -44,6 +45,7 @@ PG_FUNCTION_INFO_V1(multicorn_postgres_disconnect_all);
 PG_FUNCTION_INFO_V1(multicorn_remote_columns);
 PG_FUNCTION_INFO_V1(multicorn_connect);
 PG_FUNCTION_INFO_V1(multicorn_server);
+PG_FUNCTION_INFO_V1(multicorn_skipped);
 
 PGDLLEXPORT void _PG_init(void);
 PGDLLEXPORT Datum multicorn_handler(PG_FUNCTION_ARGS);
@@ -55,6 +57,7 @@ PGDLLEXPORT Datum multicorn_postgres_disconnect_all(PG_FUNCTION_ARGS);
 PGDLLEXPORT Datum multicorn_remote_columns(PG_FUNCTION_ARGS);
 PGDLLEXPORT Datum multicorn_connect(PG_FUNCTION_ARGS);
 PGDLLEXPORT Datum multicorn_server(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum multicorn_skipped(PG_FUNCTION_ARGS);
 
 /* multicorn_handler() returns fdw_handler: the callbacks of foreign tables. */
 Datum
@@ -165,6 +168,14 @@ multicorn_server(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(name));
 }
 
+/* multicorn_skipped() returns setof record: the servers that the last statement left out. */
+Datum
+multicorn_skipped(PG_FUNCTION_ARGS)
+{
+	connections_skipped(fcinfo);
+	return (Datum) 0;
+}
+
 /* The virtual environment is chosen once for a session. */
 static bool
 check_virtualenv(char **newval, void **extra, GucSource source)
@@ -224,6 +235,12 @@ define_settings(void)
 							"It is ended then, with a warning. 0 waits for ever.",
 							&interrupt_cleanup_timeout, 10000, 0, INT_MAX,
 							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomEnumVariable("multicorn.on_unreachable",
+							 "What a query does where a remote PostgreSQL server cannot be reached.",
+							 "\"server\": what its option on_unreachable says.",
+							 &session_on_unreachable, session_on_unreachable,
+							 session_on_unreachable_options, PGC_USERSET, 0,
+							 NULL, NULL, NULL);
 	MarkGUCPrefixReserved("multicorn");
 }
 

@@ -60,6 +60,16 @@ if TYPE_CHECKING:
         def isolation_level(self) -> str:
             """Return the isolation level of the transaction, as SQL writes it, in lower case."""
 
+        def reading(self) -> tuple[bool, int, int]:
+            """Return which query `execute` is called for.
+
+            Whether its answer may lack rows, if a server cannot be reached; a number that it shares
+            with no other query of the session; and one that stands for what the client has sent.
+            """
+
+        def on_unreachable(self) -> str:
+            """Return the setting multicorn.on_unreachable."""
+
         def type_exists(self, name: str) -> bool:
             """Return whether there is a type of that name, as SQL writes it, schema included."""
 

@@ -171,6 +171,20 @@ module_isolation_level(PyObject *self, PyObject *unused)
 	return require_backend() ? session_isolation_level() : NULL;
 }
 
+/* reading(): see session_reading(). */
+static PyObject *
+module_reading(PyObject *self, PyObject *unused)
+{
+	return require_backend() ? session_reading() : NULL;
+}
+
+/* on_unreachable(): see session_unreachable(). */
+static PyObject *
+module_on_unreachable(PyObject *self, PyObject *unused)
+{
+	return require_backend() ? session_unreachable() : NULL;
+}
+
 /* type_exists(name): see session_type_exists(). */
 static PyObject *
 module_type_exists(PyObject *self, PyObject *name)
@@ -229,6 +243,10 @@ static PyMethodDef methods[] =
 	  PyDoc_STR("what the transaction shares with no other of the session")},
 	 {"isolation_level", module_isolation_level, METH_NOARGS,
 	  PyDoc_STR("the isolation level of the transaction")},
+	 {"reading", module_reading, METH_NOARGS,
+	  PyDoc_STR("which query execute() is called for, and whether it may get fewer rows")},
+	 {"on_unreachable", module_on_unreachable, METH_NOARGS,
+	  PyDoc_STR("the setting multicorn.on_unreachable")},
 	 {"type_exists", module_type_exists, METH_O,
 	  PyDoc_STR("type_exists(name): whether there is a type of that name")},
 	 {"use_libpq", module_use_libpq, METH_VARARGS,

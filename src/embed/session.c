@@ -20,6 +20,23 @@
 #include "storage/ipc.h"
 #include "utils/guc.h"
 
+SessionQuery session_query;
+
+/* What is to be done where a server cannot be reached. */
+typedef enum OnUnreachable
+{
+	UNREACHABLE_SERVER, /* as the options of the server say */
+	UNREACHABLE_ERROR,
+	UNREACHABLE_SKIP
+} OnUnreachable;
+
+int session_on_unreachable = UNREACHABLE_SERVER;
+const struct config_enum_entry session_on_unreachable_options[] =
+	{{"server", UNREACHABLE_SERVER, false},
+	 {"error", UNREACHABLE_ERROR, false},
+	 {"skip", UNREACHABLE_SKIP, false},
+	 {NULL, 0, false}};
+
 /* Raises RuntimeError where a transaction has been decided, or there is none. */
 bool
 session_require_transaction(void)
@@ -113,6 +130,27 @@ session_isolation_level(void)
 		default:
 			return PyUnicode_FromString("read uncommitted");
 	}
+}
+
+/*
+ * What execute() is called for, as (may_be_incomplete, number, statement): see
+ * SessionQuery. A new reference.
+ */
+PyObject *
+session_reading(void)
+{
+	return Py_BuildValue("(NKL)",
+						 PyBool_FromLong(session_query.may_be_incomplete),
+						 (unsigned long long) session_query.number,
+						 (long long) session_query.statement);
+}
+
+/* multicorn.on_unreachable: a new reference to a str. */
+PyObject *
+session_unreachable(void)
+{
+	return PyUnicode_FromString(session_on_unreachable_options[session_on_unreachable]
+									.name);
 }
 
 /* A question about a type, and its answer. */

@@ -7,6 +7,24 @@
 
 #include "embed/cpython.h"
 
+#include "datatype/timestamp.h"
+#include "utils/guc.h"
+
+/* The query that rows are read for; all zero where there is none. */
+typedef struct SessionQuery
+{
+	bool may_be_incomplete; /* its answer, if a server cannot be reached */
+	uint64 number;			/* shared with no other query of the session */
+	TimestampTz statement;	/* when what the client has sent began */
+} SessionQuery;
+
+/* While execute() of a wrapper is called, what for. */
+extern SessionQuery session_query;
+
+/* multicorn.on_unreachable */
+extern int session_on_unreachable;
+extern const struct config_enum_entry session_on_unreachable_options[];
+
 extern bool session_require_transaction(void);
 extern PyObject *session_facts(void);
 extern PyObject *session_in_transaction(void);
@@ -14,6 +32,8 @@ extern PyObject *session_nest_level(void);
 extern PyObject *session_transaction_number(void);
 extern PyObject *session_isolation_level(void);
 extern PyObject *session_type_exists(PyObject *name);
+extern PyObject *session_reading(void);
+extern PyObject *session_unreachable(void);
 extern PyObject *session_collation_exists(PyObject *schema, PyObject *name);
 
 #endif /* MULTICORN_SESSION_H */

@@ -15,6 +15,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 #include "utils/syscache.h"
 
 /* The parts of a connection, in the order of multicorn.postgresfdw. */
@@ -27,6 +28,15 @@ typedef enum ConnectionPart
 	CONNECTION_CLOSED,
 	CONNECTION_PID
 } ConnectionPart;
+
+/* The parts of a server that was left out, likewise, and the columns of multicorn_skipped(). */
+typedef enum SkippedPart
+{
+	SKIPPED_SERVER_NAME,
+	SKIPPED_MESSAGE,
+	SKIPPED_SINCE, /* in microseconds since 1970 */
+	SKIPPED_COUNT
+} SkippedPart;
 
 /* The columns of multicorn_postgres_get_connections(). */
 typedef enum ConnectionColumn
@@ -151,6 +161,52 @@ connections_list(FunctionCallInfo fcinfo)
 	listed = ask_connections("listed", InvalidOid);
 	for (Py_ssize_t i = 0; listed != NULL && i < PyList_GET_SIZE(listed); i++)
 		put_connection(result, PyList_GET_ITEM(listed, i));
+}
+
+/* A part that is a text. */
+static Datum
+text_part(PyObject *skipped, SkippedPart part)
+{
+	return CStringGetTextDatum(text_from_python_lossy(PyTuple_GET_ITEM(skipped,
+																	   part)));
+}
+
+/* A part that is a time. */
+static Datum
+moment_part(PyObject *skipped, SkippedPart part)
+{
+	const int64 epoch = (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
+		USECS_PER_DAY;
+	long long time = PyLong_AsLongLong(PyTuple_GET_ITEM(skipped, part));
+
+	if (PyErr_Occurred())
+		python_throw();
+	return TimestampTzGetDatum(time - epoch);
+}
+
+/*
+ * The result of multicorn_skipped(): a row for each server that the last
+ * statement that has read such tables left out.
+ */
+void
+connections_skipped(FunctionCallInfo fcinfo)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	PyObject *skipped;
+
+	InitMaterializedSRF(fcinfo, 0);
+	skipped = ask_connections("skipped", InvalidOid);
+	for (Py_ssize_t i = 0; skipped != NULL && i < PyList_GET_SIZE(skipped); i++)
+	{
+		PyObject *one = PyList_GET_ITEM(skipped, i);
+		bool nulls[SKIPPED_COUNT] = {0};
+		Datum values[SKIPPED_COUNT] =
+			{[SKIPPED_SERVER_NAME] = text_part(one, SKIPPED_SERVER_NAME),
+			 [SKIPPED_MESSAGE] = text_part(one, SKIPPED_MESSAGE),
+			 [SKIPPED_SINCE] = moment_part(one, SKIPPED_SINCE)};
+
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
 }
 
 /*

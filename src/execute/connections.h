@@ -9,6 +9,7 @@
 #include "fmgr.h"
 
 extern void connections_list(FunctionCallInfo fcinfo);
+extern void connections_skipped(FunctionCallInfo fcinfo);
 extern bool connections_disconnect(const char *server_name);
 extern bool connections_disconnect_all(void);
 

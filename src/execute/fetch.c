@@ -362,10 +362,14 @@ void
 fetch_execute(OpenScan *open, PyObject *const *arguments, size_t count,
 			  PyObject *keywords)
 {
+	static const SessionQuery none = {0};
+
 	open->end_scan_due = true;
+	session_query = open->query;
 	take_iterator(open, "execute",
 				  reference_create(python_call(open->instance->execute,
 											   arguments, count, keywords)));
+	session_query = none;
 }
 
 /*

@@ -10,6 +10,7 @@
 #include "convert/result_rows.h"
 #include "embed/call.h"
 #include "embed/error.h"
+#include "embed/session.h"
 #include "lib/ilist.h"
 #include "wrapper/instance.h"
 
@@ -18,6 +19,7 @@ typedef struct OpenScan
 {
 	dlist_node node;
 	SubTransactionId subtransaction; /* the one that began the scan */
+	SessionQuery query;				 /* what it is for; zero if no query */
 	Instance *instance;				 /* pinned, or NULL */
 	PyObject *iterator;	 /* NULL before execute() and at the end of the rows */
 	iternextfunc next;	 /* of the iterator */

@@ -11,6 +11,7 @@
 #include "embed/interpreter.h"
 #include "embed/text.h"
 #include "execute/arguments.h"
+#include "execute/statement.h"
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
 #include "plan/relation.h"
@@ -53,6 +54,7 @@ multicornBeginForeignScan(ForeignScanState *node, int eflags)
 	scan->gates = ExecInitQual(plan_gates(plan), (PlanState *) node);
 	scan->counters.timed = (estate->es_instrument & INSTRUMENT_TIMER) != 0;
 	fetch_open(&scan->owner);
+	scan->owner.open->query = statement_query;
 	node->fdw_state = scan;
 }
 

@@ -32,6 +32,8 @@ class Interrupt(BaseException):
 class Settings:
     keep_connections: bool = True
     parallel_commit: bool = False
+    on_unreachable: str = "error"
+    retry_after: float = 60.0
 
 
 @pytest.fixture(scope="module")

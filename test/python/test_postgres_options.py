@@ -31,6 +31,9 @@ SINCE = {
     "use_scram_passthrough": 18,
 }
 
+# What postgres_fdw does not have.
+OURS_ALONE = frozenset(("key", "generated", "shippable", "on_unreachable", "retry_after"))
+
 VALUES: dict[options.Reader, tuple[str, ...]] = {
     options.read_boolean: (
         *("true", "false", "on", "off", "TRUE", "Off", "oN", " true", "t", "f", "yes", "no"),
@@ -145,9 +148,8 @@ def known_to(server: Cluster, name: str) -> bool:
 def test_names_are_accepted_where_postgres_fdw_accepts_them(
     server: Cluster, judge: Judge, place: str
 ) -> None:
-    ours_alone = {"key", "generated", "shippable"}
     for name in (*options.OPTIONS, *OTHER_NAMES):
-        if name in ours_alone or not known_to(server, name):
+        if name in OURS_ALONE or not known_to(server, name):
             continue
         option = options.OPTIONS.get(name)
         value = VALUES[option.read][0] if option is not None else "true"
@@ -158,7 +160,7 @@ def test_names_are_accepted_where_postgres_fdw_accepts_them(
 def test_values_are_accepted_that_postgres_fdw_accepts(server: Cluster, judge: Judge) -> None:
     for name, option in options.OPTIONS.items():
         place = next((place for place in option.places if place in ("server", "mapping")), None)
-        if place is None or not known_to(server, name):
+        if place is None or name in OURS_ALONE or not known_to(server, name):
             continue
         for value in VALUES[option.read]:
             ours, theirs = judge.verdicts(OBJECTS[place], name, value)
@@ -267,6 +269,10 @@ def test_options_mean_what_they_say() -> None:
     assert options.ConnectionSettings.read(
         {"keep_connections": "off", "parallel_commit": "on", "password_required": "false"}
     ) == options.ConnectionSettings(False, True, False, False)
+    skipping = options.ConnectionSettings.read({"on_unreachable": "skip", "retry_after": "1.5"})
+    assert (skipping.on_unreachable, skipping.retry_after) == ("skip", 1.5)
+    # What does not concern the connection makes no other one.
+    assert skipping == options.ConnectionSettings()
     assert options.ImportSettings.read({}) == options.ImportSettings()
     assert options.ImportSettings.read(
         {"import_collate": "off", "import_default": "on"}

@@ -22,7 +22,8 @@ CREATE SERVER remote FOREIGN DATA WRAPPER multicorn_postgres OPTIONS (
     use_remote_estimate 'false', fdw_startup_cost '123.456', fdw_tuple_cost '0', extensions '',
     updatable 'on', truncatable 'OFF', fetch_size '100', batch_size '10', async_capable 'true',
     parallel_commit 'true', parallel_abort 'true', keep_connections 'False',
-    analyze_sampling 'bernoulli', use_scram_passthrough 'false');
+    analyze_sampling 'bernoulli', use_scram_passthrough 'false', on_unreachable 'skip',
+    retry_after '0.5');
 CREATE USER MAPPING FOR CURRENT_USER SERVER remote OPTIONS (
     "user" 'me', password 'secret', sslpassword 'secret', sslcert 'cert', sslkey 'key',
     gssdelegation '0', password_required 'false', use_scram_passthrough 'true');
@@ -87,6 +88,10 @@ ALTER SERVER remote OPTIONS (SET fdw_tuple_cost 'NaN');
 ALTER SERVER remote OPTIONS (SET fdw_tuple_cost '1 kB');
 ALTER SERVER remote OPTIONS (SET extensions 'one two');
 ALTER SERVER remote OPTIONS (SET analyze_sampling 'Auto');
+ALTER SERVER remote OPTIONS (SET on_unreachable 'ignore');
+ALTER SERVER remote OPTIONS (SET retry_after '0');
+ALTER SERVER remote OPTIONS (SET retry_after 'never');
+ALTER FOREIGN TABLE tab OPTIONS (ADD on_unreachable 'skip');
 ALTER FOREIGN TABLE tab OPTIONS (SET use_remote_estimate '1');
 ALTER FOREIGN TABLE tab OPTIONS (SET updatable 'yes');
 ALTER FOREIGN TABLE tab OPTIONS (SET truncatable 'no');

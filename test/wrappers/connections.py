@@ -30,6 +30,8 @@ class Settings:
 
     keep_connections: bool = True
     parallel_commit: bool = False
+    on_unreachable: str = "error"
+    retry_after: float = 60.0
 
 
 class Reader:

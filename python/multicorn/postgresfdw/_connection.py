@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import count
-from time import monotonic
+from time import monotonic, time_ns
 from typing import NoReturn, Protocol
 
 from psycopg import OperationalError, pq
@@ -45,6 +46,9 @@ CANCEL_TIMEOUT = 0.8
 ROLLBACK_TIMEOUT = 3.0
 COMMIT_TIMEOUT = 300.0
 
+# Where a server may be left out and connect_timeout is not set, in seconds.
+SKIP_TIMEOUT = 10
+
 LARGEST_STATEMENT_CACHE = 100
 
 # A prepared statement's result is of other types by now, or somebody has deallocated it.
@@ -65,6 +69,14 @@ class ConnectionSettings(Protocol):
     @property
     def parallel_commit(self) -> bool:
         """Whether COMMIT is sent to several servers before the first has answered."""
+
+    @property
+    def on_unreachable(self) -> str:
+        """What a query does where the server cannot be reached: 'error' or 'skip'."""
+
+    @property
+    def retry_after(self) -> float:
+        """For how many seconds a query that may do without the server does not try again."""
 
 
 # Called with the parameters before connecting; raises to refuse.
@@ -91,6 +103,30 @@ def isolation_level() -> str:
     return "REPEATABLE READ"
 
 
+def may_skip(settings: ConnectionSettings) -> bool:
+    """Return whether queries may leave a server out; the session's setting goes over the option."""
+    server = bridge()
+    setting = "server" if server is None else server.on_unreachable()
+    return (settings.on_unreachable if setting == "server" else setting) == "skip"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An attempt to connect to a server that could not be reached.
+
+    Attributes:
+        message: what libpq has said.
+        since: when that was, by the clock, in microseconds since 1970.
+        at: the same by `time.monotonic()`.
+        parameters: what was tried.
+    """
+
+    message: str
+    since: int
+    at: float
+    parameters: Mapping[str, str]
+
+
 class Connection:
     """A connection to a remote server, for one user mapping.
 
@@ -110,6 +146,7 @@ class Connection:
         self._users = 0
         self._connected_with: tuple[dict[str, str], ConnectionSettings] | None = None
         self._link: Link | None = None
+        self._failure: Failure | None = None
         # The remote transaction: how deep it is (0 is none), how deep the local one was when it
         # was followed last, and when the remote one began. Deeper savepoints than the local ones
         # have been released here and not yet there. No name of a savepoint is used twice: one that
@@ -159,6 +196,21 @@ class Connection:
     def is_closed(self) -> bool:
         """Whether the remote side has gone, as far as can be known without asking it."""
         return self._link is not None and not self._link.is_alive
+
+    @property
+    def recent_failure(self) -> Failure | None:
+        """Why the server cannot be reached, if that was tried less than `retry_after` ago."""
+        failure = self._failure
+        if failure is None or self.is_open_in_transaction:
+            return None
+        if failure.parameters != self._parameters:
+            return None
+        return failure if monotonic() - failure.at < self.settings.retry_after else None
+
+    @property
+    def last_failure(self) -> Failure | None:
+        """The last attempt to connect, if the server could not be reached."""
+        return self._failure
 
     @property
     def remote_backend_pid(self) -> int:
@@ -439,10 +491,14 @@ class Connection:
         name, parameters, settings = self.server.name, self._parameters, self.settings
         if self._check_before is not None:
             self._check_before(parameters)
+        self._failure = None
         try:
-            link = Link(parameters, self._check_after)
+            link = Link(parameters, self._check_after, SKIP_TIMEOUT if may_skip(settings) else 0)
         except ConnectFailure as failure:
-            raise connection_failed(name, str(failure)) from None
+            if failure.is_unreachable:
+                now = time_ns() // 1000
+                self._failure = Failure(str(failure), now, monotonic(), parameters)
+            raise connection_failed(name, str(failure), failure.is_unreachable) from None
         self._connected_with = (parameters, settings)
         self._link = link
 

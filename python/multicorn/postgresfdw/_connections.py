@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from multicorn.postgresfdw._absence import Skipped, absences
 from multicorn.postgresfdw._connection import CheckBefore, Connection, ConnectionSettings
 from multicorn.postgresfdw._link import CheckAfter
 from multicorn.utils import WARNING, ForeignServer, log_to_postgres
@@ -72,6 +73,10 @@ class Connections:
             for connection in self.all()
             if connection.is_open
         ]
+
+    def skipped(self) -> list[Skipped]:
+        """Return the servers that the last statement did without, for multicorn_skipped()."""
+        return absences.listed()
 
     def disconnect(self, server_oid: int) -> bool:
         """Close the connections to a server, and return whether there were any to close.

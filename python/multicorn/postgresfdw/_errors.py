@@ -117,9 +117,14 @@ def remote_error(result: pq.abc.PGresult, sql: str, encoding: str) -> Error:
     )
 
 
-def connection_failed(server: str, message: str) -> Error:
+class Unreachable(Error):
+    """A connection could not be made, since the server is not there or not ready."""
+
+
+def connection_failed(server: str, message: str, is_unreachable: bool = False) -> Error:
     """Return the error of a connection that could not be made."""
-    return Error(
+    kind = Unreachable if is_unreachable else Error
+    return kind(
         f'could not connect to server "{server}"', NOT_CONNECTED, detail=message, context=""
     )
 

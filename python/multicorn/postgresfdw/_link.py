@@ -15,10 +15,12 @@ from psycopg import OperationalError, pq
 
 from multicorn.postgresfdw._errors import Report, codec, is_error, libpq_message, text_of
 from multicorn.postgresfdw._wait import (
+    UNREACHABLE_STATES,
     Cancel,
     ConnectFailure,
     await_result,
     connect,
+    connect_timeout,
     flush,
     is_alive,
     start_cancel,
@@ -137,12 +139,15 @@ class Link:
         statements: remote names of prepared statements, by their names here.
     """
 
-    def __init__(self, parameters: Mapping[str, str], check: CheckAfter | None) -> None:
+    def __init__(
+        self, parameters: Mapping[str, str], check: CheckAfter | None, default_timeout: int = 0
+    ) -> None:
         """Connect.
 
         Args:
             parameters: libpq's keywords and their values.
             check: called with the connection before anything is sent; raises to refuse.
+            default_timeout: seconds, where connect_timeout is not set; 0 waits for ever.
 
         Raises:
             ConnectFailure: it did not work.
@@ -154,27 +159,36 @@ class Link:
         self._cancel: Cancel | None = None
         self._notices: list[Report] = []
         self._farewell = ""
-        self.pgconn = connect(parameters, self.encoding)
+        self.pgconn = connect(parameters, self.encoding, default_timeout)
         try:
             if check is not None:
                 check(self.pgconn)
-            self._set_up()
+            self._set_up(connect_timeout(self.pgconn, default_timeout))
         except BaseException:
             self.close()
             raise
         self.version = self.pgconn.server_version
 
-    def _set_up(self) -> None:
-        """Make the settings of the remote session."""
+    def _set_up(self, timeout: int) -> None:
+        """Make the settings of the remote session.
+
+        A pooler may have let us in for a server that it does not reach itself.
+        """
         encoding = self.pgconn.parameter_status(b"client_encoding")
         self.encoding = codec(text_of(encoding) or "UTF8")
         self.pgconn.notice_handler = self._note
         request = Request("; ".join(SESSION_SETTINGS))
         self.dispatch(request)
-        self.collect(request)
+        if not self.collect(request, monotonic() + timeout if timeout else None):
+            raise ConnectFailure("timeout expired", is_unreachable=True)
         self.request = None
         if request.errors or not self.is_good:
-            raise ConnectFailure(self.last_words(request))
+            states = [Report(request.results[at], self.encoding) for at in request.errors]
+            raise ConnectFailure(
+                self.last_words(request),
+                is_unreachable=not self.is_good
+                and all(one.sqlstate in (*UNREACHABLE_STATES, "XX000") for one in states),
+            )
 
     def close(self) -> None:
         """Leave the server."""

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, cast
 
 from multicorn import Error
@@ -66,6 +66,8 @@ MOST_MISSPELT = 4
 
 SAMPLING_METHODS = ("off", "auto", "random", "system", "bernoulli")
 
+UNREACHABLE_ANSWERS = ("error", "skip")
+
 INT_MAX = 2**31 - 1
 LONGEST_IDENTIFIER = 63
 
@@ -117,6 +119,20 @@ def _integer(text: str) -> int | None:
         number = float(text)
         return round(number) if math.isfinite(number) else None
     return None
+
+
+def read_seconds(name: str, value: str) -> float:
+    """Return a number above zero, as the server reads a setting without a unit."""
+    number = _real(value.strip(" \t\n\r\v\f"))
+    if number is None:
+        raise _error(
+            f'invalid value for floating point option "{name}": {value}', INVALID_PARAMETER_VALUE
+        )
+    if number <= 0:
+        raise _error(
+            f'"{name}" must be a floating point value greater than zero', INVALID_PARAMETER_VALUE
+        )
+    return number
 
 
 def read_cost(name: str, value: str) -> float:
@@ -186,6 +202,22 @@ def read_sampling(name: str, value: str) -> str:
     return value
 
 
+def read_on_unreachable(name: str, value: str) -> str:
+    """Return what a query does where the server cannot be reached."""
+    return _read_word(name, value, UNREACHABLE_ANSWERS)
+
+
+def _read_word(name: str, value: str, words: Sequence[str]) -> str:
+    """Return one of some words."""
+    if value not in words:
+        raise _error(
+            f'invalid value for option "{name}": "{value}"',
+            INVALID_ATTRIBUTE_VALUE,
+            hint="Valid values are " + " and ".join(f'"{word}"' for word in words) + ".",
+        )
+    return value
+
+
 def read_generated(name: str, value: str) -> str:
     """Return who gives a column its value; the bridge reads this option itself."""
     if value != "remote":
@@ -248,6 +280,8 @@ OPTIONS: dict[str, Option] = {
     "keep_connections": Option(("server",), read_boolean),
     "parallel_commit": Option(("server",), read_boolean),
     "parallel_abort": Option(("server",), read_boolean),
+    "on_unreachable": Option(("server",), read_on_unreachable),
+    "retry_after": Option(("server",), read_seconds),
     "fdw_startup_cost": Option(("server",), read_cost),
     "fdw_tuple_cost": Option(("server",), read_cost),
     "extensions": Option(("server",), read_extensions),
@@ -405,12 +439,17 @@ class ConnectionSettings:
         parallel_commit: several servers commit at the same time.
         parallel_abort: several servers roll back at the same time.
         password_required: False if a superuser has said so in the mapping of one who is none.
+        on_unreachable: what a query does where the server cannot be reached, one of
+            UNREACHABLE_ANSWERS; makes no other connection.
+        retry_after: for how many seconds it then does not try again; likewise.
     """
 
     keep_connections: bool = True
     parallel_commit: bool = False
     parallel_abort: bool = False
     password_required: bool = True
+    on_unreachable: str = field(default="error", compare=False)
+    retry_after: float = field(default=60.0, compare=False)
 
     @classmethod
     def read(cls, options: Mapping[str, str]) -> ConnectionSettings:
@@ -420,6 +459,8 @@ class ConnectionSettings:
             _read(options, "parallel_commit", False),
             _read(options, "parallel_abort", False),
             _read(options, "password_required", True),
+            _read(options, "on_unreachable", "error"),
+            _read(options, "retry_after", 60.0),
         )
 
 

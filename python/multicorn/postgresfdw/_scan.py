@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING
 
 from multicorn._bridge import bridge
@@ -69,7 +69,7 @@ class Scan:
         self._is_pending = False
         self._kept: list[PGresult] | None = None
 
-    def rows(self, repetitions: Repetitions) -> Iterator[ResultRows]:
+    def rows(self, repetitions: Repetitions) -> Generator[ResultRows, None, None]:
         """Yield the rows, in batches."""
         query = self._write()
         if query.parameters and repetitions.is_known(query.template):

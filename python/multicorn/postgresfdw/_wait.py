@@ -10,7 +10,12 @@ PQconnectStart looks up host names, and that blocks: `hostaddr` avoids it.
 
 from __future__ import annotations
 
+import ctypes
+import re
+import socket
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
 from select import POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, poll
 from threading import Thread
 from time import monotonic
@@ -18,6 +23,7 @@ from typing import Any, Protocol
 
 from psycopg import OperationalError, pq
 
+from multicorn.libpq import loaded_library
 from multicorn.postgresfdw._errors import libpq_message
 from multicorn.postgresfdw._options import conninfo
 from multicorn.utils import check_interrupts
@@ -109,15 +115,27 @@ def is_alive(pgconn: pq.abc.PGconn) -> bool:
 
 
 class ConnectFailure(Exception):
-    """A connection could not be made; the message is libpq's."""
+    """A connection could not be made; the message is libpq's.
+
+    Attributes:
+        is_unreachable: whether the server is not there, or not ready: another attempt may work
+            without anybody having changed an option, a password or a permission.
+    """
+
+    def __init__(self, message: str, *, is_unreachable: bool) -> None:
+        super().__init__(message)
+        self.is_unreachable = is_unreachable
 
 
-def connect(parameters: Mapping[str, str], encoding: str = "utf-8") -> pq.abc.PGconn:
+def connect(
+    parameters: Mapping[str, str], encoding: str = "utf-8", default_timeout: int = 0
+) -> pq.abc.PGconn:
     """Connect. connect_timeout holds for each host, as in libpq's blocking functions.
 
     Args:
         parameters: libpq's keywords and their values.
         encoding: what the server is to get names and passwords in.
+        default_timeout: seconds, where connect_timeout is not set; 0 waits for ever.
 
     Returns:
         A connection in non-blocking mode.
@@ -128,19 +146,25 @@ def connect(parameters: Mapping[str, str], encoding: str = "utf-8") -> pq.abc.PG
     """
     parameters = dict(parameters)
     too_late: list[str] = []
+    are_unreachable = True
     while True:
-        pgconn = pq.PGconn.connect_start(conninfo(parameters).encode(encoding, "surrogateescape"))
+        attempt = _Attempt(conninfo(parameters).encode(encoding, "surrogateescape"))
+        pgconn = attempt.pgconn
         try:
-            if _poll_connection(pgconn):
+            if attempt.poll(connect_timeout(pgconn, default_timeout)):
+                _set_verbosity(pgconn, _ERRORS_DEFAULT)
                 pgconn.nonblocking = 1
                 return pgconn
-            message = libpq_message(pgconn)
+            if pgconn.status == pq.ConnStatus.BAD and not attempt.has_started:
+                attempt.are_unreachable = not _are_options_wrong(pgconn, parameters, encoding)
+            are_unreachable = are_unreachable and attempt.are_unreachable
             if pgconn.status == pq.ConnStatus.BAD:
-                raise ConnectFailure("\n".join([*too_late, message]))
+                message = "\n".join([*too_late, _without_codes(libpq_message(pgconn))])
+                raise ConnectFailure(message, is_unreachable=are_unreachable)
             too_late.append(_timeout_message(pgconn))
             others = _other_hosts(pgconn)
             if others is None:
-                raise ConnectFailure("\n".join(too_late))
+                raise ConnectFailure("\n".join(too_late), is_unreachable=are_unreachable)
             # libpq goes on to the next host when one refuses, but only we know when one is late.
             parameters.update(others)
         except BaseException:
@@ -149,24 +173,138 @@ def connect(parameters: Mapping[str, str], encoding: str = "utf-8") -> pq.abc.PG
         pgconn.finish()
 
 
-def _poll_connection(pgconn: pq.abc.PGconn) -> bool:
-    """Return whether the connection is made; else it is BAD, or a host has not answered in time."""
-    if pgconn.status == pq.ConnStatus.BAD:
-        return False
-    timeout = _connect_timeout(pgconn)
-    place = (b"", b"", b"")
-    deadline = monotonic() + timeout if timeout else None
-    state = pq.PollingStatus.WRITING
-    while True:
-        last, place = place, (pgconn.host, pgconn.hostaddr, pgconn.port)
-        if timeout and place != last:
-            deadline = monotonic() + timeout
-        events = POLLIN if state == pq.PollingStatus.READING else POLLOUT
-        if not wait(pgconn.socket, events, deadline):
+# PGVerbosity of libpq-fe.h: messages with SQLSTATE and place in the source, or without.
+_ERRORS_DEFAULT, _ERRORS_VERBOSE = 1, 2
+
+# What a server says that shuts down, has crashed, starts or is full; no other refusal passes by
+# itself. https://www.postgresql.org/docs/current/errcodes-appendix.html
+UNREACHABLE_STATES = frozenset(("57P01", "57P02", "57P03", "53300"))
+
+# In a verbose message, whatever the language: "FATAL:  57P03: the database system is starting up",
+# and below it "LOCATION:  ProcessStartupPacket, postmaster.c:2398".
+_CODE = re.compile(r"(?<=:  )([0-9A-Z]{5}): ")
+_LOCATION = re.compile(r"\n[^\s:]+:  (?:\w+, )?[^\s:]+:\d+(?=\n|$)")
+
+# Stages in which nothing was sent yet.
+_BEFORE_SENDING = (pq.ConnStatus.STARTED, pq.ConnStatus.NEEDED)
+
+
+@cache
+def _verbosity_setter() -> Any:
+    """Return PQsetErrorVerbosity of the libpq that psycopg uses; None if it is not found."""
+    with suppress(ImportError, OSError, AttributeError):
+        function = ctypes.CDLL(loaded_library()).PQsetErrorVerbosity
+        function.argtypes, function.restype = (ctypes.c_void_p, ctypes.c_int), ctypes.c_int
+        return function
+    return None
+
+
+def _set_verbosity(pgconn: pq.abc.PGconn, verbosity: int) -> None:
+    """Choose what messages contain: without it, no refusal counts as one that passes."""
+    setter = _verbosity_setter()
+    pointer = getattr(pgconn, "pgconn_ptr", None)
+    if setter is not None and pointer is not None:
+        setter(pointer, verbosity)
+
+
+def _without_codes(message: str) -> str:
+    """Return a verbose message as it usually is."""
+    return _LOCATION.sub("", _CODE.sub("", message))
+
+
+def _are_options_wrong(pgconn: pq.abc.PGconn, parameters: Mapping[str, str], encoding: str) -> bool:
+    """Return whether libpq has refused what it was given, before it has turned to any host.
+
+    Only its message tells, and that in any language. So it is asked about the same with sockets
+    that cannot exist: if it finds fault with the options, it says the same words again.
+    """
+    hosts, addresses = _option(pgconn, b"host").split(","), _option(pgconn, b"hostaddr").split(",")
+    nowhere = ",".join(["/dev/null"] * max(len(hosts), len(addresses)))
+    others = {**parameters, "host": nowhere, "hostaddr": ""}
+    probe = pq.PGconn.connect_start(conninfo(others).encode(encoding, "surrogateescape"))
+    try:
+        return probe.error_message == pgconn.error_message
+    finally:
+        probe.finish()
+
+
+class _Attempt:
+    """A connection that is being made.
+
+    libpq goes from one host or address to the next, and tells of failures by message alone.
+    Whether a server was there is seen by the stage at which it fails, its socket, and SQLSTATE.
+
+    Attributes:
+        pgconn: the connection, which the owner finishes.
+        has_started: whether there was a socket to wait for.
+        are_unreachable: whether all that has failed so far was not reached.
+    """
+
+    def __init__(self, conninfo: bytes) -> None:
+        self.pgconn = pq.PGconn.connect_start(conninfo)
+        self.has_started = self.pgconn.status != pq.ConnStatus.BAD
+        self.are_unreachable = True
+        self._codes = 0
+        _set_verbosity(self.pgconn, _ERRORS_VERBOSE)
+
+    def poll(self, timeout: int) -> bool:
+        """Return whether the connection is made; else it is BAD, or a host was late.
+
+        Args:
+            timeout: seconds for each host, 0 for none.
+        """
+        if not self.has_started:
             return False
-        state = pq.PollingStatus(pgconn.connect_poll())
-        if state in (pq.PollingStatus.OK, pq.PollingStatus.FAILED):
-            return state == pq.PollingStatus.OK
+        place = self._place
+        deadline = monotonic() + timeout if timeout else None
+        state = pq.PollingStatus.WRITING
+        while True:
+            events = POLLIN if state == pq.PollingStatus.READING else POLLOUT
+            if not wait(self.pgconn.socket, events, deadline):
+                return False
+            is_lost = self._is_lost()
+            state = pq.PollingStatus(self.pgconn.connect_poll())
+            if state == pq.PollingStatus.OK:
+                return True
+            if state == pq.PollingStatus.FAILED:
+                self._note_failure(is_lost)
+                return False
+            if place != self._place:
+                self._note_failure(is_lost)
+                place = self._place
+                deadline = monotonic() + timeout if timeout else None
+
+    @property
+    def _place(self) -> tuple[bytes, bytes, bytes]:
+        """Which host and address is being tried."""
+        return self.pgconn.host, self.pgconn.hostaddr, self.pgconn.port
+
+    def _is_lost(self) -> bool:
+        """Return whether there is nobody at the other end, if the next step fails.
+
+        Nothing was sent yet, or the other end has closed the socket without a word, as a tunnel
+        does whose own other end is missing.
+        """
+        # psycopg does not know the stages of every libpq; the first ones are the same in all.
+        with suppress(ValueError):
+            if self.pgconn.status in _BEFORE_SENDING:
+                return True
+        with socket.socket(fileno=self.pgconn.socket) as peer:
+            try:
+                return not peer.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return False
+            except OSError:
+                return True
+            finally:
+                peer.detach()
+
+    def _note_failure(self, is_lost: bool) -> None:
+        """Note why a host has failed: what it has said counts, if it has said something."""
+        codes = _CODE.findall(libpq_message(self.pgconn))
+        said, self._codes = codes[self._codes :], len(codes)
+        passes = all(code in UNREACHABLE_STATES for code in said) if said else is_lost
+        self.are_unreachable = self.are_unreachable and passes
 
 
 def _option(pgconn: pq.abc.PGconn, keyword: bytes) -> str:
@@ -177,10 +315,10 @@ def _option(pgconn: pq.abc.PGconn, keyword: bytes) -> str:
     return ""
 
 
-def _connect_timeout(pgconn: pq.abc.PGconn) -> int:
-    """Return connect_timeout in seconds; 0 if there is none."""
+def connect_timeout(pgconn: pq.abc.PGconn, default: int = 0) -> int:
+    """Return connect_timeout in seconds, the default if it is not set; 0 if there is none."""
     try:
-        return max(0, int(_option(pgconn, b"connect_timeout") or 0))
+        return max(0, int(_option(pgconn, b"connect_timeout") or default))
     except ValueError:
         return 0
 

@@ -18,7 +18,10 @@ from multicorn import (
 from multicorn.expressions import Expression
 from multicorn.libpq import ResultRows
 from multicorn.postgresfdw import _transactions as transactions
+from multicorn.postgresfdw._absence import available
 from multicorn.postgresfdw._analyze import plan_sample
+from multicorn.postgresfdw._connection import may_skip
+from multicorn.postgresfdw._errors import Unreachable
 from multicorn.postgresfdw._import import import_tables
 from multicorn.postgresfdw._options import (
     MAPPING_OPTIONS,
@@ -91,7 +94,15 @@ class PostgresFdw(ForeignDataWrapper):
         if not self._settings.use_remote_estimate:
             return None
         query = self._table.select_where(columns, quals)
-        plan = str(self._connection.query(f"EXPLAIN {query}")[0][0])
+        try:
+            if may_skip(self._connection.settings) and self._connection.recent_failure:
+                return None
+            plan = str(self._connection.query(f"EXPLAIN {query}")[0][0])
+        except Unreachable:
+            # What statement this is for will be seen when it is executed.
+            if may_skip(self._connection.settings):
+                return None
+            raise
         found = re.search(r"rows=(\d+) width=(\d+)", plan)
         return None if found is None else (float(found[1]), float(found[2]))
 
@@ -153,7 +164,7 @@ class PostgresFdw(ForeignDataWrapper):
         def write() -> Query:
             return self._table.select(columns, filters, sortkeys, limit, offset)
 
-        return self._scan(write).rows(self._repetitions)
+        return available(self._connection, self._scan(write).rows(self._repetitions))
 
     def _scan(self, write: Callable[[], Query]) -> Scan:
         """Return the execution of a query."""
