@@ -699,7 +699,8 @@ BEGIN
 				CROSS JOIN LATERAL @extschema@.multicorn_remote_columns(
 					server, s.remote_schema::text, s.tables) AS r
 		), problem AS (
-			SELECT d.child, CASE WHEN d.difference IN ('missing table', 'missing column')
+			SELECT d.child, CASE WHEN d.difference = 'missing table'
+					OR d.difference = 'missing column' AND NOT @extschema@._multicorn_reads_null(server)
 					THEN 'error' ELSE 'warning' END AS status,
 				concat_ws(' ', d.difference, quote_ident(d.column_name),
 					'expected ' || d.expected, 'found ' || d.actual) AS text
@@ -707,7 +708,8 @@ BEGIN
 			WHERE d.difference <> 'extra column'
 			UNION ALL
 			SELECT own.child, CASE WHEN p.name = 'SELECT' THEN 'error' ELSE 'warning' END,
-				format('no privilege to %s column %I', p.name, c.attname)
+				format('no privilege to %s %s', p.name, string_agg(quote_ident(c.attname), ', '
+					ORDER BY c.attnum))
 			FROM attached AS own
 				JOIN remote_column AS r
 					ON r.remote_schema = own.remote_schema AND r.table_name = own.remote_table
@@ -715,6 +717,7 @@ BEGIN
 					ON c.attrelid = own.child AND c.attname = r.column_name AND NOT c.attisdropped
 				CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS p (name)
 			WHERE p.name <> ALL (r.privileges) AND (p.name = 'SELECT' OR own.updatable)
+			GROUP BY own.child, p.name
 		)
 		SELECT format('table %s', own.child), coalesce(p.status, 'ok'), p.text
 		FROM attached AS own LEFT JOIN problem AS p USING (child)
