@@ -129,7 +129,10 @@ BEGIN
 	IF namespace IS NULL THEN
 		RAISE EXCEPTION 'schema "%" does not exist', parent_schema USING ERRCODE = 'invalid_schema_name';
 	END IF;
-	wrong := (SELECT min(t.name) FROM unnest(tables) AS t (name) WHERE t.name IS NULL OR NOT EXISTS (
+	IF array_position(tables, NULL) IS NOT NULL THEN
+		RAISE EXCEPTION 'tables must not contain NULL' USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	wrong := (SELECT min(t.name) FROM unnest(tables) AS t (name) WHERE NOT EXISTS (
 		SELECT FROM pg_class AS c
 		WHERE c.relnamespace = namespace AND c.relname = t.name AND c.relkind IN ('r', 'p')));
 	IF wrong IS NOT NULL THEN
@@ -646,6 +649,7 @@ DECLARE
 	problem record;
 	is_fine boolean;
 BEGIN
+	PERFORM @extschema@._multicorn_require_server(server);
 	item := 'connection';
 	BEGIN
 		SELECT * INTO answer FROM @extschema@.multicorn_connect(server);
