@@ -7,11 +7,12 @@ import sys
 from multicorn import ForeignDataWrapper
 from multicorn._bridge import bridge
 from multicorn._describe import describe, summary
-from multicorn._loading import load, use_python_path, use_virtualenv
+from multicorn._loading import isolate_path, load, use_python_path, use_virtualenv
 from multicorn._output import flush, install_logging, install_output, install_warnings
 from multicorn._place import enter, leave, was_asked
 from multicorn._process import protect_process
 from multicorn._signals import install_signals
+from multicorn._status import collect, measure, status
 from multicorn._text import redact, remember_secrets
 
 # What a message shows of a value: characters of a scalar, items and depth of a container.
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "close",
+    "collect",
     "commands",
     "construct",
     "describe",
@@ -69,11 +71,13 @@ __all__ = [
     "import_schema",
     "load",
     "mapping_options",
+    "measure",
     "postgres_connections",
     "redact",
     "remember_secrets",
     "show",
     "start",
+    "status",
     "use_python_path",
     "use_virtualenv",
     "validate_postgres",
@@ -81,7 +85,8 @@ __all__ = [
 
 
 def start() -> None:
-    """Prepare the interpreter of a backend: its output, its warnings and its interrupts."""
+    """Prepare the interpreter of a backend: its path, output, warnings and interrupts."""
+    isolate_path()
     install_output()
     install_warnings()
     install_logging()

@@ -66,12 +66,15 @@ error_guard(void (*function)(void *), void *argument)
 	MemoryContext caller_context = CurrentMemoryContext;
 	uint32 interrupt_holdoff = InterruptHoldoffCount;
 	uint32 cancel_holdoff = QueryCancelHoldoffCount;
+	int depth_below = python_depth_below;
 
 	if (kept != NULL)
 	{
 		set_interrupt();
 		return false;
 	}
+	python_depth_below = python_depth;
+	pgstat_report_wait_end();
 	PG_TRY();
 	{
 		function(argument);
@@ -87,6 +90,10 @@ error_guard(void (*function)(void *), void *argument)
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(caller_context);
+	/* Whatever PostgreSQL has waited for meanwhile, it is Python's turn again. */
+	python_depth_below = depth_below;
+	if (python_depth > depth_below)
+		pgstat_report_wait_start(python_wait_event);
 	if (kept == NULL)
 		return true;
 	set_interrupt();

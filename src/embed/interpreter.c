@@ -16,6 +16,7 @@
 #include <link.h>
 #include <unistd.h>
 
+#include "compat.h"
 #include "embed/call.h"
 #include "embed/error.h"
 #include "embed/interrupt.h"
@@ -44,6 +45,7 @@ typedef struct FunctionSlot
 
 static const FunctionSlot slots[] = {
 	{"multicorn._server", "close", &interpreter_functions.close},
+	{"multicorn._server", "collect", &interpreter_functions.collect},
 	{"multicorn._server", "commands", &interpreter_functions.commands},
 	{"multicorn._server", "describe", &interpreter_functions.describe},
 	{"multicorn._server", "dump_json", &interpreter_functions.dump_json},
@@ -55,12 +57,14 @@ static const FunctionSlot slots[] = {
 	{"multicorn._server", "load", &interpreter_functions.load},
 	{"multicorn._server", "mapping_options",
 	 &interpreter_functions.mapping_options},
+	{"multicorn._server", "measure", &interpreter_functions.measure},
 	{"multicorn._server", "postgres_connections",
 	 &interpreter_functions.postgres_connections},
 	{"multicorn._server", "redact", &interpreter_functions.redact},
 	{"multicorn._server", "remember_secrets",
 	 &interpreter_functions.remember_secrets},
 	{"multicorn._server", "show", &interpreter_functions.show},
+	{"multicorn._server", "status", &interpreter_functions.status},
 	{"multicorn._server", "use_python_path",
 	 &interpreter_functions.use_python_path},
 	{"multicorn._server", "use_virtualenv",
@@ -75,6 +79,7 @@ static const FunctionSlot slots[] = {
 };
 
 /* How far the start has come; a step that failed is taken again at next use. */
+static bool started_alone = false;
 static bool package_loaded = false;
 static bool virtualenv_used = false;
 static bool python_path_used = false;
@@ -139,6 +144,7 @@ start_through_plpython(void)
 												true, NULL);
 
 	require_one_python();
+	python_without_user_site();
 	block->source_text = pstrdup("pass");
 	block->atomic = true;
 	DirectFunctionCall1(handler, PointerGetDatum(block));
@@ -180,6 +186,7 @@ start_alone(void)
 		status = Py_InitializeFromConfig(&config);
 	PyConfig_Clear(&config);
 	require_success(status);
+	started_alone = true;
 }
 
 /* Starts CPython unless someone in this process has done it already. */
@@ -371,6 +378,13 @@ bool
 interpreter_is_running(void)
 {
 	return package_loaded;
+}
+
+/* Has the extension started the interpreter itself, and nobody else? */
+bool
+interpreter_is_own(void)
+{
+	return started_alone;
 }
 
 /* May Python be called? Not when the session ends in the middle of it. */

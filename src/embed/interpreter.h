@@ -15,6 +15,7 @@ extern char *interpreter_python_path;
 typedef struct InterpreterFunctions
 {
 	PyObject *close;
+	PyObject *collect;
 	PyObject *commands;
 	PyObject *describe;
 	PyObject *dump_json;
@@ -25,10 +26,12 @@ typedef struct InterpreterFunctions
 	PyObject *import_schema;
 	PyObject *load;
 	PyObject *mapping_options;
+	PyObject *measure;
 	PyObject *postgres_connections;
 	PyObject *redact;
 	PyObject *remember_secrets;
 	PyObject *show;
+	PyObject *status;
 	PyObject *use_python_path;
 	PyObject *use_virtualenv;
 	PyObject *validate_postgres;
@@ -45,6 +48,7 @@ extern InterpreterFunctions interpreter_functions;
 extern void interpreter_start(void);
 extern bool interpreter_is_running(void);
 extern bool interpreter_is_usable(void);
+extern bool interpreter_is_own(void);
 extern void interpreter_settings_changed(void);
 extern bool interpreter_virtualenv_is_fixed(void);
 extern PyObject *interpreter_import(const char *module, const char *name);
