@@ -13,7 +13,7 @@ from multicorn._place import enter, leave, was_asked
 from multicorn._process import protect_process
 from multicorn._signals import install_signals
 from multicorn._status import collect, measure, status
-from multicorn._text import redact, remember_secrets
+from multicorn._text import exposed_secrets, redact, remember_secrets
 
 # What a message shows of a value: characters of a scalar, items and depth of a container.
 LONGEST_SHOWN = 200
@@ -65,6 +65,7 @@ __all__ = [
     "describe",
     "dump_json",
     "explain",
+    "exposed_secrets",
     "flush",
     "hooks",
     "implements",

@@ -360,6 +360,18 @@ warn_of_interrupt(PyObject *exception)
 }
 
 /*
+ * Turns the Python exception that is set into a WARNING; throws if it stands
+ * for a PostgreSQL error, or for a cancel or the like.
+ */
+void
+python_warn_unless_interrupted(void)
+{
+	if (error_is_kept() || PyErr_ExceptionMatches(error_interrupt_type))
+		python_throw();
+	python_warn();
+}
+
+/*
  * Turns the Python exception that is set, or a kept PostgreSQL error, into a
  * WARNING: for hooks that run when nothing may fail any more.
  */

@@ -50,6 +50,8 @@ static const FunctionSlot slots[] = {
 	{"multicorn._server", "describe", &interpreter_functions.describe},
 	{"multicorn._server", "dump_json", &interpreter_functions.dump_json},
 	{"multicorn._server", "explain", &interpreter_functions.explain},
+	{"multicorn._server", "exposed_secrets",
+	 &interpreter_functions.exposed_secrets},
 	{"multicorn._server", "flush", &interpreter_functions.flush},
 	{"multicorn._server", "construct", &interpreter_functions.construct},
 	{"multicorn._server", "hooks", &interpreter_functions.hooks},
@@ -314,34 +316,77 @@ load_package(void)
 	package_loaded = true;
 }
 
-/* Calls a function of the package with one string. */
-static void
-call_with_string(PyObject *function, const char *value)
+/*
+ * Has the package follow a setting, unless it does. Returns false, with a
+ * Python exception set, if that raises.
+ */
+static bool
+apply_setting(PyObject *function, const char *value, bool *applied)
 {
-	PyObject *argument = python_string(value);
+	PyObject *argument;
+	PyObject *result;
 
-	reference_own(python_call(function, &argument, 1, NULL));
+	if (*applied)
+		return true;
+	argument = python_string(value != NULL ? value : "");
+	python_enter();
+	result = PyObject_CallOneArg(function, argument);
+	python_leave();
+	*applied = result != NULL;
+	Py_XDECREF(result);
+	return *applied;
 }
 
-/* Brings sys.path in line with the settings. Throws what the package raises. */
-static void
+/* The same for both settings. */
+static bool
 apply_settings(void)
 {
-	if (!virtualenv_used)
-	{
-		if (interpreter_virtualenv != NULL && interpreter_virtualenv[0] != '\0')
-			call_with_string(interpreter_functions.use_virtualenv,
-							 interpreter_virtualenv);
-		virtualenv_used = true;
-	}
-	if (!python_path_used)
-	{
-		call_with_string(interpreter_functions.use_python_path,
-						 interpreter_python_path != NULL
-							 ? interpreter_python_path
-							 : "");
-		python_path_used = true;
-	}
+	return apply_setting(interpreter_functions.use_virtualenv,
+						 interpreter_virtualenv, &virtualenv_used) &&
+		apply_setting(interpreter_functions.use_python_path,
+					  interpreter_python_path, &python_path_used);
+}
+
+/*
+ * Makes sure that the interpreter runs, with our package; no module of others
+ * is found before the settings are applied. Cheap when it does. Throws if it
+ * cannot be started. Must be called in a transaction.
+ */
+void
+interpreter_start_package(void)
+{
+	MemoryContext context;
+	MemoryContext old;
+
+	if (likely(package_loaded))
+		return;
+	context = AllocSetContextCreate(CurrentMemoryContext, "multicorn start",
+									ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+	interrupt_start();
+	boundary_start();
+
+	start_python();
+	load_package();
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+/* Applies the settings of the moment, of an interpreter that runs. */
+static bool
+follow_settings(void)
+{
+	MemoryContext context;
+	MemoryContext old;
+	bool applied;
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "multicorn settings",
+									ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+	applied = apply_settings();
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return applied;
 }
 
 /*
@@ -352,25 +397,26 @@ apply_settings(void)
 void
 interpreter_start(void)
 {
-	MemoryContext context;
-	MemoryContext old;
-
-	if (likely(package_loaded && virtualenv_used && python_path_used))
+	interpreter_start_package();
+	if (likely(virtualenv_used && python_path_used))
 		return;
-	context = AllocSetContextCreate(CurrentMemoryContext, "multicorn start",
-									ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(context);
-	if (!package_loaded)
-	{
-		interrupt_start();
-		boundary_start();
+	if (!follow_settings())
+		python_throw();
+	boundary_check();
+}
 
-		start_python();
-		load_package();
-	}
-	apply_settings();
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
+/*
+ * The same, but a setting that is wrong is a WARNING. Returns whether modules
+ * can be imported.
+ */
+bool
+interpreter_start_or_warn(void)
+{
+	interpreter_start_package();
+	if (follow_settings())
+		return true;
+	python_warn_unless_interrupted();
+	return false;
 }
 
 /* Can Python be called at all? Unlike interpreter_start(), starts nothing. */

@@ -20,6 +20,7 @@ typedef struct InterpreterFunctions
 	PyObject *describe;
 	PyObject *dump_json;
 	PyObject *explain;
+	PyObject *exposed_secrets;
 	PyObject *flush;
 	PyObject *construct;
 	PyObject *hooks;
@@ -46,6 +47,8 @@ typedef struct InterpreterFunctions
 extern InterpreterFunctions interpreter_functions;
 
 extern void interpreter_start(void);
+extern void interpreter_start_package(void);
+extern bool interpreter_start_or_warn(void);
 extern bool interpreter_is_running(void);
 extern bool interpreter_is_usable(void);
 extern bool interpreter_is_own(void);

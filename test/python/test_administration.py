@@ -391,7 +391,15 @@ def test_preloaded(settings: dict[str, str]) -> None:
             )
             == "10000"
         )
-        cluster.run_sql("DISCARD ALL")
+        cluster.run_sql("DISCARD ALL; CREATE ROLE plain LOGIN")
+        if "shared_preload_libraries" in settings:
+            # The settings are known from the start, and refused while a client connects.
+            with pytest.raises(
+                psycopg.OperationalError, match="permission denied to set parameter"
+            ):
+                psycopg.connect(
+                    cluster.conninfo(user="plain"), options="-c multicorn.allowed_wrappers=*"
+                )
         cluster.restart()
         assert cluster.run_sql("SELECT count(*) FROM constant") == "20"
         assert "PANIC" not in cluster.log and "terminated by signal" not in cluster.log
