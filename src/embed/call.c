@@ -12,11 +12,14 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "compat.h"
 #include "embed/error.h"
 #include "embed/interpreter.h"
 
 volatile sig_atomic_t python_depth = 0;
 volatile sig_atomic_t boundary_pending = false;
+int python_depth_below = 0;
+uint32 python_wait_event = 0;
 
 /* The CONTEXT line of an error under a call site. */
 void
@@ -79,7 +82,7 @@ boundary_end_child(void)
 	_exit(1);
 }
 
-/* Prepares the boundary. Called once, before Python starts. */
+/* Prepares the boundary, before Python starts. A start that failed comes here again. */
 void
 boundary_start(void)
 {
@@ -88,6 +91,7 @@ boundary_start(void)
 	if (!started)
 		pthread_atfork(NULL, NULL, watch_child);
 	started = true;
+	python_wait_event = wait_event_for_python();
 }
 
 /*

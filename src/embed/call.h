@@ -10,9 +10,16 @@
 #include "embed/cpython.h"
 #include "embed/interrupt.h"
 #include "embed/reference.h"
+#include "utils/wait_event.h"
 
 /* How many entries into Python are on the stack. */
 extern volatile sig_atomic_t python_depth;
+
+/* Of these, how many lie below the PostgreSQL code that runs: see error_guard(). */
+extern int python_depth_below;
+
+/* What pg_stat_activity shows as the wait event while Python code runs. */
+extern uint32 python_wait_event;
 
 /* Is there something to settle at the boundary: an error kept, output queued? */
 extern volatile sig_atomic_t boundary_pending;
@@ -73,12 +80,14 @@ python_enter(void)
 		interrupt_install();
 	if (unlikely(references_pending))
 		references_release_pending();
+	pgstat_report_wait_start(python_wait_event);
 }
 
 static inline void
 python_leave(void)
 {
-	--python_depth;
+	if (--python_depth == python_depth_below)
+		pgstat_report_wait_end();
 }
 
 /* After a call that may have left something to throw or to say. */

@@ -66,12 +66,15 @@ error_guard(void (*function)(void *), void *argument)
 	MemoryContext caller_context = CurrentMemoryContext;
 	uint32 interrupt_holdoff = InterruptHoldoffCount;
 	uint32 cancel_holdoff = QueryCancelHoldoffCount;
+	int depth_below = python_depth_below;
 
 	if (kept != NULL)
 	{
 		set_interrupt();
 		return false;
 	}
+	python_depth_below = python_depth;
+	pgstat_report_wait_end();
 	PG_TRY();
 	{
 		function(argument);
@@ -87,6 +90,10 @@ error_guard(void (*function)(void *), void *argument)
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(caller_context);
+	/* Whatever PostgreSQL has waited for meanwhile, it is Python's turn again. */
+	python_depth_below = depth_below;
+	if (python_depth > depth_below)
+		pgstat_report_wait_start(python_wait_event);
 	if (kept == NULL)
 		return true;
 	set_interrupt();
@@ -350,6 +357,18 @@ warn_of_interrupt(PyObject *exception)
 	PyErr_Clear();
 	ereport(WARNING, errcode(ERRCODE_QUERY_CANCELED),
 			errmsg_internal("%s", message != NULL ? message : "interrupted"));
+}
+
+/*
+ * Turns the Python exception that is set into a WARNING; throws if it stands
+ * for a PostgreSQL error, or for a cancel or the like.
+ */
+void
+python_warn_unless_interrupted(void)
+{
+	if (error_is_kept() || PyErr_ExceptionMatches(error_interrupt_type))
+		python_throw();
+	python_warn();
 }
 
 /*

@@ -1,7 +1,7 @@
 /*
  * statement.c
  *	  Between statements: PostgreSQL's signal handlers are put back before one
- *	  that has nothing to do with Python.
+ *	  that has nothing to do with Python, and DISCARD ALL drops instances.
  */
 #include "embed/cpython.h"
 
@@ -10,6 +10,7 @@
 #include "execute/statement.h"
 #include "executor/executor.h"
 #include "tcop/utility.h"
+#include "wrapper/instance.h"
 
 static ExecutorStart_hook_type next_executor_start = NULL;
 static ProcessUtility_hook_type next_process_utility = NULL;
@@ -43,12 +44,22 @@ executor_start(QueryDesc *query, int eflags)
 		standard_ExecutorStart(query, eflags);
 }
 
+/* Is it DISCARD ALL? */
+static bool
+discards_all(Node *statement)
+{
+	return IsA(statement, DiscardStmt) &&
+		((DiscardStmt *) statement)->target == DISCARD_ALL;
+}
+
 static void
 process_utility(PlannedStmt *statement, const char *text, bool read_only_tree,
 				ProcessUtilityContext context, ParamListInfo parameters,
 				QueryEnvironment *environment, DestReceiver *receiver,
 				QueryCompletion *completion)
 {
+	bool discards = discards_all(statement->utilityStmt);
+
 	/* What EXPLAIN plans may be a foreign table's; it begins a query itself. */
 	if (!IsA(statement->utilityStmt, ExplainStmt))
 		interrupt_restore();
@@ -58,6 +69,8 @@ process_utility(PlannedStmt *statement, const char *text, bool read_only_tree,
 	else
 		standard_ProcessUtility(statement, text, read_only_tree, context,
 								parameters, environment, receiver, completion);
+	if (discards)
+		instance_reset();
 }
 
 /* Registers for the beginnings of statements. Called once, at load. */
