@@ -110,7 +110,8 @@ read_item(RowReader *reader, ColumnReader *column, PyObject *item,
 	values[column->attribute] = to_datum(column->converter,
 										 item != NULL ? item : Py_None,
 										 &nulls[column->attribute]);
-	Py_CLEAR(reader->item->object);
+	reader->item->object = NULL;
+	python_release(item);
 	reader->subject.column = NULL;
 }
 
@@ -246,7 +247,7 @@ type_is_mapping(RowReader *reader, PyObject *row)
 
 		reader->type_is_mapping = is_mapping(row);
 		reader->type->object = Py_NewRef((PyObject *) Py_TYPE(row));
-		Py_XDECREF(old);
+		python_release(old);
 	}
 	return reader->type_is_mapping;
 }
@@ -330,7 +331,7 @@ row_read(RowReader *reader, PyObject *row, TupleTableSlot *slot)
 	Datum *values = slot->tts_values;
 	bool *nulls = slot->tts_isnull;
 
-	Py_XDECREF(reader->row->object); /* of a row that was refused */
+	python_release(reader->row->object); /* of a row that was refused */
 	reader->row->object = row;
 	callback->previous = error_context_stack;
 	error_context_stack = callback;
@@ -343,6 +344,7 @@ row_read(RowReader *reader, PyObject *row, TupleTableSlot *slot)
 	if (unlikely(reader->has_ctid))
 		read_ctid(reader, row, slot);
 	error_context_stack = callback->previous;
-	Py_CLEAR(reader->row->object);
+	reader->row->object = NULL;
+	python_release(row);
 	ExecStoreVirtualTuple(slot);
 }

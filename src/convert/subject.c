@@ -15,11 +15,14 @@
 /* How much of a value an error shows, in characters. */
 #define SHOWN_CHARACTERS 200
 
-/* The name of a value's type as Python's own messages have it. */
+/*
+ * The name of a value's type as Python's own messages have it; belongs to the
+ * type or to CurrentMemoryContext. Sets no exception.
+ */
 const char *
 python_type_name(PyObject *value)
 {
-	return value == Py_None ? "None" : Py_TYPE(value)->tp_name;
+	return value == Py_None ? "None" : text_of_type_name(Py_TYPE(value));
 }
 
 /*

@@ -55,7 +55,11 @@ readable_string_of(PyObject *value)
 	python_leave();
 	if (string == NULL && PyErr_Occurred())
 		python_throw();
-	return string != NULL ? reference_own(string) : string_of(value);
+	if (string != NULL)
+		reference_own(string);
+	/* A subclass may return anything; str() is always a str. */
+	return string != NULL && PyUnicode_Check(string) ? string
+													 : string_of(value);
 }
 
 /* Is this a value of bytes? */
@@ -70,9 +74,14 @@ is_bytes(PyObject *value)
 static PyObject *
 bytes_of(PyObject *value)
 {
+	PyObject *bytes;
+
 	if (PyBytes_CheckExact(value))
 		return value;
-	return reference_own(PyBytes_FromObject(value));
+	python_enter();
+	bytes = PyBytes_FromObject(value);
+	python_leave();
+	return reference_own(bytes);
 }
 
 /*
@@ -273,7 +282,7 @@ is_decimal(PyObject *value)
 
 /*
  * The int that a Decimal is equal to, in the range of int64; NULL, without an
- * exception, if there is none. A new reference.
+ * exception, if there is none. A new reference. Throws an interrupt.
  */
 static PyObject *
 integral_decimal(PyObject *value)
@@ -282,6 +291,7 @@ integral_decimal(PyObject *value)
 	PyObject *negative = PyLong_FromLongLong(PG_INT64_MIN);
 	PyObject *integer = NULL;
 
+	python_enter();
 	/* Decimal('1E+999999') would be a very long int. */
 	if (limit != NULL && negative != NULL &&
 		PyObject_RichCompareBool(value, limit, Py_LE) == 1 &&
@@ -291,7 +301,9 @@ integral_decimal(PyObject *value)
 		Py_CLEAR(integer);
 	Py_XDECREF(limit);
 	Py_XDECREF(negative);
-	PyErr_Clear();
+	python_leave();
+	if (integer == NULL)
+		python_forgive();
 	return integer;
 }
 
@@ -450,7 +462,10 @@ uuid_to_datum(ToDatum *self, PyObject *value)
 
 	if (!PyObject_TypeCheck(value, (PyTypeObject *) uuid_class()))
 		return to_datum_by_text(self, value);
-	bytes = reference_own(PyObject_GetAttrString(value, "bytes"));
+	python_enter();
+	bytes = PyObject_GetAttrString(value, "bytes");
+	python_leave();
+	reference_own(bytes);
 	if (!PyBytes_Check(bytes) || PyBytes_GET_SIZE(bytes) != UUID_LEN)
 		conversion_refuse(self, value, ERRCODE_FDW_INVALID_DATA_TYPE,
 						  "does not have 16 bytes");

@@ -12,6 +12,7 @@
 #include "embed/error.h"
 
 #include "embed/call.h"
+#include "embed/fork.h"
 #include "embed/interpreter.h"
 #include "embed/text.h"
 #include "utils/memutils.h"
@@ -158,7 +159,7 @@ describe_by_type(PyObject *exception, ExceptionReport *report)
 {
 	PyErr_Clear();
 	report->sqlstate = ERRCODE_FDW_ERROR;
-	report->message = pstrdup(Py_TYPE(exception)->tp_name);
+	report->message = pstrdup(text_of_type_name(Py_TYPE(exception)));
 }
 
 /*
@@ -197,7 +198,7 @@ describe(PyObject *exception, ExceptionReport *report)
 						sqlstate[4])
 		: ERRCODE_FDW_ERROR;
 	if (report->message == NULL)
-		report->message = pstrdup(Py_TYPE(exception)->tp_name);
+		report->message = pstrdup(text_of_type_name(Py_TYPE(exception)));
 }
 
 /* The detail with the traceback below it, for the server log alone. */
@@ -253,7 +254,7 @@ python_throw(void)
 	ExceptionReport report;
 	bool interrupted;
 
-	boundary_end_child();
+	fork_end_child();
 	if (exception == NULL)
 	{
 		error_throw_kept();
@@ -272,6 +273,18 @@ python_throw(void)
 		CHECK_FOR_INTERRUPTS();
 	emit(ERROR, &report);
 	pg_unreachable();
+}
+
+/*
+ * Forgets the exception that is set, if any: an error need not be one where
+ * there is another way. Throws an interrupt, and what else is no error.
+ */
+void
+python_forgive(void)
+{
+	if (PyErr_Occurred() != NULL && !PyErr_ExceptionMatches(PyExc_Exception))
+		python_throw();
+	PyErr_Clear();
 }
 
 /* From now on, hides the values of those options (a dict) that are secrets. */
@@ -362,7 +375,7 @@ python_warn(void)
 	PyObject *exception = exception_take();
 	ExceptionReport report;
 
-	boundary_end_child();
+	fork_end_child();
 	if (exception == NULL)
 		return;
 	if (PyErr_GivenExceptionMatches(exception, error_interrupt_type) &&

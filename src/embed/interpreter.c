@@ -18,6 +18,7 @@
 
 #include "embed/call.h"
 #include "embed/error.h"
+#include "embed/fork.h"
 #include "embed/interrupt.h"
 #include "embed/module.h"
 #include "embed/reference.h"
@@ -356,9 +357,10 @@ interpreter_start(void)
 	if (!package_loaded)
 	{
 		interrupt_start();
-		boundary_start();
+		fork_watch();
 
 		start_python();
+		fork_refuse();
 		load_package();
 	}
 	apply_settings();
