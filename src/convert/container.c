@@ -341,7 +341,7 @@ composite_to_datum(ToDatum *self, PyObject *value)
 		fill_from_sequence(self, value, values, nulls);
 	else
 		return to_datum_by_text(self, value);
-	return HeapTupleGetDatum(heap_form_tuple(self->tupdesc, values, nulls));
+	return HeapTupleGetDatum(form_tuple(self->tupdesc, values, nulls));
 }
 
 static void

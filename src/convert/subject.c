@@ -5,6 +5,7 @@
  */
 #include "convert/convert.h"
 
+#include "access/htup_details.h"
 #include "embed/call.h"
 #include "embed/error.h"
 #include "embed/interpreter.h"
@@ -138,6 +139,27 @@ conversion_context(void *argument)
 	else
 		errcontext("column \"%s\", Python %s", subject->column,
 				   python_type_name(subject->value));
+}
+
+/* Throws that a value is longer than any can be. */
+void
+refuse_bytes(Size length)
+{
+	ereport(ERROR, errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			errmsg("value of %zu bytes is too long for PostgreSQL, which holds up to 1 GB",
+				   length));
+}
+
+/* A tuple of values, in CurrentMemoryContext. Throws if it would be too long. */
+HeapTuple
+form_tuple(TupleDesc tupdesc, Datum *values, bool *nulls)
+{
+	Size length = heap_compute_data_size(tupdesc, values, nulls);
+
+	/* With room for its header. */
+	if (length > MaxAllocSize - BLCKSZ)
+		refuse_bytes(length);
+	return heap_form_tuple(tupdesc, values, nulls);
 }
 
 /*

@@ -15,11 +15,15 @@
 #include "embed/fork.h"
 #include "embed/interpreter.h"
 #include "embed/text.h"
+#include "mb/pg_wchar.h"
 #include "utils/memutils.h"
 
 bool error_show_traceback = true;
 bool error_secrets_known = false;
 PyObject *error_interrupt_type = NULL;
+
+/* How much of a message is left of one that quotes a long value, in bytes. */
+#define LONGEST_QUOTE 1000
 
 /* The error that waits for the boundary, in a context of its own. */
 static ErrorData *kept = NULL;
@@ -336,6 +340,35 @@ error_rethrow_redacted(MemoryContext context)
 	error->detail = redacted(error->detail);
 	error->hint = redacted(error->hint);
 	error->context = redacted(error->context);
+	ReThrowError(error);
+}
+
+/* The beginning of a text that is a long one; NULL for NULL. */
+static char *
+shortened(char *text)
+{
+	int length = text != NULL ? (int) strlen(text) : 0;
+
+	if (length <= LONGEST_QUOTE)
+		return text;
+	return psprintf("%.*s...", pg_mbcliplen(text, length, LONGEST_QUOTE), text);
+}
+
+/*
+ * For PG_CATCH: throws PostgreSQL's error again, of which no part is so long that
+ * nobody could read it: it may quote a value. Works in context.
+ */
+void
+error_rethrow_shortened(MemoryContext context)
+{
+	ErrorData *error;
+
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	FlushErrorState();
+	error->message = shortened(error->message);
+	error->detail = shortened(error->detail);
+	error->hint = shortened(error->hint);
 	ReThrowError(error);
 }
 
