@@ -393,10 +393,14 @@ KINDS: dict[str, Generate] = {
 # Python has one way to write a duration, where PostgreSQL has several that are equal.
 COMPARED_BY_VALUE = ("interval", "interval(3)", "interval[]")
 
-# What another way to write dates and intervals must not change.
-DATE_STYLES = ["ISO, MDY", "SQL, DMY", "German", "Postgres, MDY"]
-INTERVAL_STYLES = ["postgres", "postgres_verbose", "sql_standard", "iso_8601"]
-TIME_ZONES = ["UTC", "Europe/Berlin", "America/St_Johns", "Pacific/Kiritimati"]
+# What another way to write values must not change.
+SETTINGS = {
+    "datestyle": ["ISO, MDY", "SQL, DMY", "German", "Postgres, MDY"],
+    "intervalstyle": ["postgres", "postgres_verbose", "sql_standard", "iso_8601"],
+    "timezone": ["UTC", "Europe/Berlin", "America/St_Johns", "Pacific/Kiritimati"],
+    "extra_float_digits": ["-10", "0", "1", "3"],
+    "bytea_output": ["hex", "escape"],
+}
 
 
 @pytest.fixture
@@ -421,11 +425,7 @@ def session(connect: Connect) -> Iterator[Session]:
 def create(session: Session, kind: str, values: list[Text]) -> None:
     """Put the values into a heap table, and create foreign tables that keep rows."""
     random = rng(f"settings of {kind}")
-    for setting, choices in (
-        ("datestyle", DATE_STYLES),
-        ("intervalstyle", INTERVAL_STYLES),
-        ("timezone", TIME_ZONES),
-    ):
+    for setting, choices in SETTINGS.items():
         query = "SELECT set_config(%s, %s, true)"
         session.execute(query, (setting, random.choice(choices)))
     session.execute(
@@ -453,6 +453,9 @@ def lost(session: Session, kind: str, table: str, condition: str) -> list[tuple[
         f" (SELECT * FROM heap WHERE {condition}) AS x FULL JOIN y USING (number)"
         f" WHERE ({same}) IS NOT TRUE"
     ).fetchall()
+    # Another session, with settings of its own, may be the one that reads.
+    for setting in SETTINGS:
+        session.execute(f"SET LOCAL {setting} TO DEFAULT")
     read = session.execute(
         f"SELECT number, x.value::text, y.value::text FROM (SELECT * FROM heap WHERE {condition})"
         f" AS x FULL JOIN {table} AS y USING (number) WHERE ({same}) IS NOT TRUE"
@@ -473,6 +476,25 @@ def test_a_value_comes_back_as_it_was_or_is_refused(session: Session, kind: str)
             session.execute(
                 "INSERT INTO kept SELECT number, value FROM heap WHERE number = %s", (number,)
             )
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("daterange", "[2024-10-11,2024-12-11)"),
+        ("tstzrange", "[2024-10-11 01:02:03+00,)"),
+        ("pair_of_dates", '("[2024-10-11,2024-10-12)","(0.1,0.2)")'),
+        ("point", "(0.1,1e-300)"),
+    ],
+)
+def test_a_text_form_means_the_same_in_every_session(
+    session: Session, kind: str, text: str
+) -> None:
+    """What one session has written is read by another with other settings."""
+    session.execute("CREATE TYPE pair_of_dates AS (a daterange, b point)")
+    create(session, kind, [Text(text)])
+    session.execute("SET LOCAL datestyle = 'SQL, DMY'; SET LOCAL extra_float_digits = -10")
+    assert lost(session, kind, "kept", "true") == []
 
 
 def test_the_random_values_are_of_both_kinds() -> None:
