@@ -34,8 +34,6 @@ typedef struct CallSite
 
 extern void call_site_context(void *argument);
 extern void boundary_start(void);
-extern bool boundary_is_child(void);
-extern void boundary_end_child(void);
 extern void boundary_settle(void);
 extern PyObject *python_call(PyObject *callable, PyObject *const *arguments,
 							 size_t count, PyObject *keywords);
@@ -88,6 +86,20 @@ python_leave(void)
 {
 	if (--python_depth == python_depth_below)
 		pgstat_report_wait_end();
+}
+
+/*
+ * Lets go of an object that may be a wrapper's, or hold one: releasing the last
+ * reference runs __del__. Never throws.
+ */
+static inline void
+python_release(PyObject *object)
+{
+	if (object == NULL)
+		return;
+	python_enter();
+	Py_DECREF(object);
+	python_leave();
 }
 
 /* After a call that may have left something to throw or to say. */

@@ -19,6 +19,7 @@
 #include "compat.h"
 #include "embed/call.h"
 #include "embed/error.h"
+#include "embed/fork.h"
 #include "embed/interrupt.h"
 #include "embed/module.h"
 #include "embed/reference.h"
@@ -365,9 +366,11 @@ interpreter_start_package(void)
 									ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(context);
 	interrupt_start();
+	fork_watch();
 	boundary_start();
 
 	start_python();
+	fork_refuse();
 	load_package();
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
