@@ -9,6 +9,28 @@
 -- Whatever lies in the schema of the extension, names and operators here are PostgreSQL's own.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+-- What the session has of Python; asking does not start it.
+CREATE FUNCTION @extschema@.multicorn_status(
+	OUT running boolean, OUT python_version text, OUT executable text, OUT prefix text,
+	OUT virtualenv text, OUT package text, OUT started_by text, OUT instances integer,
+	OUT python_blocks bigint, OUT postgres_memory bigint, OUT process_memory bigint)
+RETURNS record
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT PARALLEL RESTRICTED;
+
+CREATE FUNCTION @extschema@.multicorn_instances(
+	OUT foreign_table regclass, OUT user_name text, OUT class text, OUT in_transaction boolean,
+	OUT in_use boolean, OUT memory bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT PARALLEL RESTRICTED;
+
+-- Drops the session's instances that are not in use, and tells how many.
+CREATE FUNCTION @extschema@.multicorn_reset()
+RETURNS integer
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT PARALLEL RESTRICTED;
+
 -- ---------- Federation: tables of many deployments as one ----------
 --
 -- A parent table stands for the tables of the same name in several deployments, each of which is a
@@ -129,7 +151,10 @@ BEGIN
 	IF namespace IS NULL THEN
 		RAISE EXCEPTION 'schema "%" does not exist', parent_schema USING ERRCODE = 'invalid_schema_name';
 	END IF;
-	wrong := (SELECT min(t.name) FROM unnest(tables) AS t (name) WHERE t.name IS NULL OR NOT EXISTS (
+	IF array_position(tables, NULL) IS NOT NULL THEN
+		RAISE EXCEPTION 'tables must not contain NULL' USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	wrong := (SELECT min(t.name) FROM unnest(tables) AS t (name) WHERE NOT EXISTS (
 		SELECT FROM pg_class AS c
 		WHERE c.relnamespace = namespace AND c.relname = t.name AND c.relkind IN ('r', 'p')));
 	IF wrong IS NOT NULL THEN
@@ -673,6 +698,7 @@ DECLARE
 	answer record;
 	reason text;
 BEGIN
+	PERFORM @extschema@._multicorn_require_server(server);
 	item := 'connection';
 	BEGIN
 		SELECT * INTO answer FROM @extschema@.multicorn_connect(server);

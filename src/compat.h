@@ -29,6 +29,7 @@
 #include "utils/acl.h"
 #include "utils/selfuncs.h"
 #include "utils/timestamp.h"
+#include "utils/wait_event.h"
 #if PG_VERSION_NUM >= 160000
 #include "nodes/miscnodes.h"
 #include "varatt.h"
@@ -246,6 +247,20 @@ parse_type_if_exists(const char *text, Oid *type, int32 *typmod)
 #endif
 }
 
+/*
+ * The wait event while Python code runs. Since PostgreSQL 17 it has a name of
+ * its own, which is registered here, once for the cluster.
+ */
+static inline uint32
+wait_event_for_python(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return WaitEventExtensionNew("MulticornPython");
+#else
+	return PG_WAIT_EXTENSION;
+#endif
+}
+
 /* What tells the transaction from others of this backend. */
 static inline LocalTransactionId
 local_transaction_number(void)
@@ -287,6 +302,19 @@ log_empty_message(const char *prefix)
 #if PY_VERSION_HEX < 0x030b0000 || PY_VERSION_HEX >= 0x030f0000
 #error "multicorn supports CPython 3.11 to 3.14"
 #endif
+
+/*
+ * Keeps Python, if it is still to be started, from looking for packages and
+ * startup code in the home of the operating system user.
+ */
+static inline void
+python_without_user_site(void)
+{
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+	Py_NoUserSiteDirectory = 1;
+#pragma GCC diagnostic pop
+}
 
 /* Takes the exception that is set, traceback attached; NULL if there is none. */
 static inline PyObject *

@@ -20,6 +20,7 @@
 #include "execute/modify.h"
 #include "execute/scan.h"
 #include "execute/statement.h"
+#include "execute/status.h"
 #include "fmgr.h"
 #include "foreign/fdwapi.h"
 #include "plan/expression.h"
@@ -46,6 +47,9 @@ PG_FUNCTION_INFO_V1(multicorn_remote_columns);
 PG_FUNCTION_INFO_V1(multicorn_connect);
 PG_FUNCTION_INFO_V1(multicorn_server);
 PG_FUNCTION_INFO_V1(multicorn_skipped);
+PG_FUNCTION_INFO_V1(multicorn_status);
+PG_FUNCTION_INFO_V1(multicorn_instances);
+PG_FUNCTION_INFO_V1(multicorn_reset);
 
 PGDLLEXPORT void _PG_init(void);
 PGDLLEXPORT Datum multicorn_handler(PG_FUNCTION_ARGS);
@@ -58,6 +62,9 @@ PGDLLEXPORT Datum multicorn_remote_columns(PG_FUNCTION_ARGS);
 PGDLLEXPORT Datum multicorn_connect(PG_FUNCTION_ARGS);
 PGDLLEXPORT Datum multicorn_server(PG_FUNCTION_ARGS);
 PGDLLEXPORT Datum multicorn_skipped(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum multicorn_status(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum multicorn_instances(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum multicorn_reset(PG_FUNCTION_ARGS);
 
 /* multicorn_handler() returns fdw_handler: the callbacks of foreign tables. */
 Datum
@@ -174,6 +181,28 @@ multicorn_skipped(PG_FUNCTION_ARGS)
 {
 	connections_skipped(fcinfo);
 	return (Datum) 0;
+}
+
+/* multicorn_status() returns record: the session's interpreter. */
+Datum
+multicorn_status(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_DATUM(status_session(fcinfo));
+}
+
+/* multicorn_instances() returns setof record: those of the session. */
+Datum
+multicorn_instances(PG_FUNCTION_ARGS)
+{
+	status_instances(fcinfo);
+	return (Datum) 0;
+}
+
+/* multicorn_reset() returns integer: how many instances it has dropped. */
+Datum
+multicorn_reset(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32(instance_reset());
 }
 
 /* The virtual environment is chosen once for a session. */

@@ -112,8 +112,10 @@ def _integer(value: Any, least: int, most: int, what: str) -> int:
 
 def _text(value: Any, what: str) -> str:
     """Return a text that is one, and not empty."""
-    if not isinstance(value, str):
+    # Not isinstance(), which believes an object that calls itself a str.
+    if not issubclass(type(value), str):
         raise Error(f"{what} must be a str, not {type(value).__name__}")
-    if not value:
+    text = str.__str__(value)
+    if not text:
         raise Error(f"{what} is empty")
-    return value
+    return text

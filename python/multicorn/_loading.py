@@ -22,6 +22,41 @@ _virtualenv_entries: list[str] = []
 _python_path_entries: list[str] = []
 
 
+def isolate_path() -> None:
+    """Take out of sys.path what hangs on the current folder or on the user who runs the server.
+
+    PL/Python, which may have started the interpreter, adds the packages in that user's home, and
+    whatever PYTHONPATH names: of that, only folders that are named in full stay.
+    """
+    named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    unwanted = {_normal(site.getusersitepackages()), *_user_entries(), _normal(os.getcwd())}
+    # What was relative is in sys.path as what it meant at the start.
+    unwanted |= {_normal(entry) for entry in named if not os.path.isabs(entry)}
+    sys.path[:] = [
+        entry for entry in sys.path if os.path.isabs(entry) and _normal(entry) not in unwanted
+    ]
+    site.ENABLE_USER_SITE = False
+
+
+def _user_entries() -> set[str]:
+    """Return what the *.pth files among the user's own packages add to sys.path."""
+    folder = site.getusersitepackages()
+    found = set()
+    try:
+        names = [name for name in os.listdir(folder) if name.endswith(".pth")]
+        for name in names:
+            with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as file:
+                found |= {_normal(os.path.join(folder, line.strip())) for line in file}
+    except OSError:
+        pass
+    return found - {_normal(entry) for entry in site.getsitepackages()}
+
+
+def _normal(path: str) -> str:
+    """Return a path in the form in which paths are compared."""
+    return os.path.normcase(os.path.abspath(path))
+
+
 def load(path: str) -> type:
     """Import a wrapper's class.
 
@@ -143,6 +178,11 @@ def _missing_class(module: ModuleType, holder: Any, name: str) -> Error:
         detail=f"The module was loaded from {file}." if file else None,
         hint=f'Perhaps you meant "{similar[0]}".' if similar else None,
     )
+
+
+def current_virtualenv() -> str | None:
+    """Return the virtual environment that is used, if there is one."""
+    return _virtualenv
 
 
 def use_virtualenv(path: str) -> None:

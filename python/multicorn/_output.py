@@ -78,7 +78,8 @@ def flush() -> None:
     server = bridge()
     if server is None or not server.is_main_thread():
         return
-    while _queue:
+    # Not what is added meanwhile: threads may log faster than messages can be sent.
+    for _ in range(len(_queue)):
         server.log(*_queue.pop(0))
     if _lost:
         lost, _lost = _lost, 0

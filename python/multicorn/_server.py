@@ -7,12 +7,13 @@ import sys
 from multicorn import ForeignDataWrapper
 from multicorn._bridge import bridge
 from multicorn._describe import describe, summary
-from multicorn._loading import load, use_python_path, use_virtualenv
+from multicorn._loading import isolate_path, load, use_python_path, use_virtualenv
 from multicorn._output import flush, install_logging, install_output, install_warnings
 from multicorn._place import enter, leave, was_asked
 from multicorn._process import protect_process
 from multicorn._signals import install_signals
-from multicorn._text import redact, remember_secrets
+from multicorn._status import collect, measure, status
+from multicorn._text import exposed_secrets, redact, remember_secrets
 
 # What a message shows of a value: characters of a scalar, items and depth of a container.
 LONGEST_SHOWN = 200
@@ -59,22 +60,26 @@ if TYPE_CHECKING:
 __all__ = [
     "ask_postgres",
     "close",
+    "collect",
     "commands",
     "construct",
     "describe",
     "dump_json",
     "explain",
+    "exposed_secrets",
     "flush",
     "hooks",
     "implements",
     "import_schema",
     "load",
     "mapping_options",
+    "measure",
     "postgres_connections",
     "redact",
     "remember_secrets",
     "show",
     "start",
+    "status",
     "use_python_path",
     "use_virtualenv",
     "validate_postgres",
@@ -82,7 +87,8 @@ __all__ = [
 
 
 def start() -> None:
-    """Prepare the interpreter of a backend: its output, its warnings and its interrupts."""
+    """Prepare the interpreter of a backend: its path, output, warnings and interrupts."""
+    isolate_path()
     install_output()
     install_warnings()
     install_logging()

@@ -89,9 +89,27 @@ def remember_secrets(options: Mapping[str, str]) -> bool:
     return bool(_forms)
 
 
+def exposed_secrets(options: Mapping[str, str]) -> list[str]:
+    """Return the names of those options whose values are, or hold, what should be a secret.
+
+    `keys` is none of them: in an option of a table, these are those of its rows.
+    """
+    return [
+        name
+        for name, value in options.items()
+        if (name != "keys" and is_secret_name(name) and _is_secret(value))
+        or any(map(_is_secret, _embedded_secrets(value)))
+    ]
+
+
+def _is_secret(value: str) -> bool:
+    """Return whether there is something to hide in the value of an option for secrets."""
+    return bool(value.strip("*")) and value.lower() not in ANSWERS
+
+
 def _remember(value: str) -> None:
     """Hide one value."""
-    if not value.strip("*") or value.lower() in ANSWERS:
+    if not _is_secret(value):
         return
     forms = {value}
     for _ in range(2):  # a message may quote a message

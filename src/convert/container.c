@@ -72,6 +72,8 @@ is_plain_dict(PyObject *mapping)
 		return false;
 	if (name == NULL)
 		name = PyUnicode_InternFromString("__getitem__");
+	/* A metaclass may have a say in it. */
+	python_enter();
 	method = name != NULL
 		? PyObject_GetAttr((PyObject *) Py_TYPE(mapping), name)
 		: NULL;
@@ -80,7 +82,8 @@ is_plain_dict(PyObject *mapping)
 	result = method != NULL && method == original;
 	Py_XDECREF(method);
 	Py_XDECREF(original);
-	PyErr_Clear();
+	python_leave();
+	python_forgive();
 	return result;
 }
 
@@ -96,10 +99,13 @@ mapping_get(PyObject *mapping, PyObject *key)
 
 	if (is_plain_dict(mapping))
 	{
-		value = PyDict_GetItemWithError(mapping, key);
+		/* Keys with the same hash are compared, by code of their own. */
+		python_enter();
+		value = Py_XNewRef(PyDict_GetItemWithError(mapping, key));
+		python_leave();
 		if (unlikely(value == NULL && PyErr_Occurred()))
 			python_throw();
-		return Py_XNewRef(value);
+		return value;
 	}
 	python_enter();
 	value = PyObject_GetItem(mapping, key);
@@ -133,6 +139,7 @@ typedef struct ArrayShape
 {
 	int ndim;
 	int dims[MAXDIM];
+	int64 size; /* the items that these dimensions make */
 	int count;
 	int capacity;
 	Datum *values;
@@ -154,8 +161,14 @@ nests(ToDatum *self, PyObject *value)
 static PyObject *
 items_of(PyObject *value)
 {
-	return PyTuple_CheckExact(value) ? value
-									 : reference_own(PySequence_Tuple(value));
+	PyObject *items;
+
+	if (PyTuple_CheckExact(value))
+		return value;
+	python_enter();
+	items = PySequence_Tuple(value);
+	python_leave();
+	return reference_own(items);
 }
 
 /* Appends one element that makes no dimension. */
@@ -164,7 +177,7 @@ add_element(ToDatum *self, ArrayShape *shape, PyObject *value)
 {
 	if (shape->count == shape->capacity)
 	{
-		shape->capacity *= 2;
+		shape->capacity = Min(shape->capacity * 2, (int) MaxArraySize);
 		shape->values = repalloc(shape->values,
 								 shape->capacity * sizeof(Datum));
 		shape->nulls = repalloc(shape->nulls, shape->capacity * sizeof(bool));
@@ -191,9 +204,11 @@ add_items(ToDatum *self, ArrayShape *shape, PyObject *items, int level,
 											 MAXDIM)
 								  : "has sub-lists of different depths");
 		shape->ndim = level + 1;
-		if (length > (Py_ssize_t) MaxArraySize)
+		shape->size *= length;
+		if (length > (Py_ssize_t) MaxArraySize ||
+			shape->size > (int64) MaxArraySize)
 			conversion_refuse(self, whole, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-							  "has too many items");
+							  psprintf("has more than %zu items", MaxArraySize));
 		shape->dims[level] = (int) length;
 	}
 	else if (shape->dims[level] != length)
@@ -217,7 +232,7 @@ add_items(ToDatum *self, ArrayShape *shape, PyObject *items, int level,
 static Datum
 array_to_datum(ToDatum *self, PyObject *value)
 {
-	ArrayShape shape = {.capacity = 16};
+	ArrayShape shape = {.size = 1, .capacity = 16};
 	int lower_bounds[MAXDIM] = {1, 1, 1, 1, 1, 1};
 
 	if (!PyList_Check(value) && !PyTuple_Check(value))
@@ -326,7 +341,7 @@ composite_to_datum(ToDatum *self, PyObject *value)
 		fill_from_sequence(self, value, values, nulls);
 	else
 		return to_datum_by_text(self, value);
-	return HeapTupleGetDatum(heap_form_tuple(self->tupdesc, values, nulls));
+	return HeapTupleGetDatum(form_tuple(self->tupdesc, values, nulls));
 }
 
 static void

@@ -97,6 +97,9 @@ MULTICORN_NORETURN extern void
 conversion_refuse(ToDatum *self, PyObject *value, int sqlstate,
 				  const char *reason);
 
+MULTICORN_NORETURN extern void refuse_bytes(Size length);
+extern HeapTuple form_tuple(TupleDesc tupdesc, Datum *values, bool *nulls);
+
 /* to_datum.c */
 extern ToDatum *to_datum_create(Oid type, int32 typmod, bool as_text,
 								ConversionSubject *subject);
@@ -211,9 +214,7 @@ make_varlena(ToDatum *self, const char *bytes, Size length)
 	struct varlena *result;
 
 	if (unlikely(length > MaxAllocSize - VARHDRSZ))
-		ereport(ERROR, errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				errmsg("value of %zu bytes is too long for PostgreSQL, which holds up to 1 GB",
-					   length));
+		refuse_bytes(length);
 	if (self->buffer != NULL && length <= CONVERTER_BUFFER_SIZE - VARHDRSZ)
 		result = (struct varlena *) self->buffer;
 	else

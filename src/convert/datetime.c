@@ -100,13 +100,15 @@ delta_of(PyObject *delta)
 
 /*
  * The offset from UTC of an aware time or datetime, in microseconds. Returns
- * false if it has none. Runs the tzinfo's code; throws what it raises.
+ * false if it has none. Runs the tzinfo's code; throws what it raises, and for
+ * an offset of a day or more: only a class with an utcoffset() of its own has it.
  */
 static bool
-utc_offset_of(PyObject *value, PyObject *tzinfo, int64 *offset)
+utc_offset_of(ToDatum *self, PyObject *value, PyObject *tzinfo, int64 *offset)
 {
 	PyObject *delta;
 	bool known;
+	int days = 0;
 
 	*offset = 0;
 	if (tzinfo == PyDateTime_TimeZone_UTC)
@@ -120,8 +122,14 @@ utc_offset_of(PyObject *value, PyObject *tzinfo, int64 *offset)
 		python_throw();
 	known = PyDelta_Check(delta);
 	if (known)
+		days = PyDateTime_DELTA_GET_DAYS(delta);
+	if (known && days >= -1 && days <= 0)
 		*offset = delta_of(delta);
-	Py_DECREF(delta);
+	python_release(delta);
+	if (days < -1 || days > 0 || *offset <= -USECS_PER_DAY)
+		conversion_refuse(self, value,
+						  ERRCODE_INVALID_TIME_ZONE_DISPLACEMENT_VALUE,
+						  "has an offset from UTC of a day or more");
 	return known;
 }
 
@@ -168,7 +176,7 @@ timestamptz_to_datum(ToDatum *self, PyObject *value)
 
 	if (!PyDateTime_Check(value))
 		return to_datum_by_text(self, value);
-	if (utc_offset_of(value, PyDateTime_DATE_GET_TZINFO(value), &offset))
+	if (utc_offset_of(self, value, PyDateTime_DATE_GET_TZINFO(value), &offset))
 		timestamp = wall_clock_of(value) - offset;
 	else
 		timestamp = in_session_zone(value);
@@ -193,7 +201,7 @@ timetz_to_datum(ToDatum *self, PyObject *value)
 	int64 offset;
 
 	if (!PyTime_Check(value) ||
-		!utc_offset_of(value, PyDateTime_TIME_GET_TZINFO(value), &offset))
+		!utc_offset_of(self, value, PyDateTime_TIME_GET_TZINFO(value), &offset))
 		return to_datum_by_text(self, value);
 	if (offset % USECS_PER_SEC != 0 || offset >= TZDISP_LIMIT * USECS_PER_SEC ||
 		offset <= -TZDISP_LIMIT * USECS_PER_SEC)

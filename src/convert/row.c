@@ -129,7 +129,8 @@ read_item(RowReader *reader, ColumnReader *column, PyObject *item,
 	values[column->attribute] = to_datum(column->converter,
 										 item != NULL ? item : Py_None,
 										 &nulls[column->attribute]);
-	Py_CLEAR(reader->item->object);
+	reader->item->object = NULL;
+	python_release(item);
 	reader->subject.column = NULL;
 }
 
@@ -265,7 +266,7 @@ type_is_mapping(RowReader *reader, PyObject *row)
 
 		reader->type_is_mapping = is_mapping(row);
 		reader->type->object = Py_NewRef((PyObject *) Py_TYPE(row));
-		Py_XDECREF(old);
+		python_release(old);
 	}
 	return reader->type_is_mapping;
 }
@@ -349,7 +350,7 @@ row_read(RowReader *reader, PyObject *row, TupleTableSlot *slot)
 	Datum *values = slot->tts_values;
 	bool *nulls = slot->tts_isnull;
 
-	Py_XDECREF(reader->row->object); /* of a row that was refused */
+	python_release(reader->row->object); /* of a row that was refused */
 	reader->row->object = row;
 	callback->previous = error_context_stack;
 	error_context_stack = callback;
@@ -363,6 +364,7 @@ row_read(RowReader *reader, PyObject *row, TupleTableSlot *slot)
 		read_ctid(reader, row, slot);
 	row_fill_constants(reader, slot);
 	error_context_stack = callback->previous;
-	Py_CLEAR(reader->row->object);
+	reader->row->object = NULL;
+	python_release(row);
 	ExecStoreVirtualTuple(slot);
 }

@@ -318,7 +318,7 @@ row_take_returned(RowWriter *writer, PyObject *returned, TupleTableSlot *slot)
 	if (read_returned(writer, returned, values, nulls))
 	{
 		old = MemoryContextSwitchTo(slot->tts_mcxt);
-		ExecForceStoreHeapTuple(heap_form_tuple(writer->tupdesc, values, nulls),
+		ExecForceStoreHeapTuple(form_tuple(writer->tupdesc, values, nulls),
 								slot, true);
 		MemoryContextSwitchTo(old);
 	}

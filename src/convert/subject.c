@@ -5,6 +5,7 @@
  */
 #include "convert/convert.h"
 
+#include "access/htup_details.h"
 #include "embed/call.h"
 #include "embed/error.h"
 #include "embed/interpreter.h"
@@ -15,11 +16,14 @@
 /* How much of a value an error shows, in characters. */
 #define SHOWN_CHARACTERS 200
 
-/* The name of a value's type as Python's own messages have it. */
+/*
+ * The name of a value's type as Python's own messages have it; belongs to the
+ * type or to CurrentMemoryContext. Sets no exception.
+ */
 const char *
 python_type_name(PyObject *value)
 {
-	return value == Py_None ? "None" : Py_TYPE(value)->tp_name;
+	return value == Py_None ? "None" : text_of_type_name(Py_TYPE(value));
 }
 
 /*
@@ -135,6 +139,27 @@ conversion_context(void *argument)
 	else
 		errcontext("column \"%s\", Python %s", subject->column,
 				   python_type_name(subject->value));
+}
+
+/* Throws that a value is longer than any can be. */
+void
+refuse_bytes(Size length)
+{
+	ereport(ERROR, errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			errmsg("value of %zu bytes is too long for PostgreSQL, which holds up to 1 GB",
+				   length));
+}
+
+/* A tuple of values, in CurrentMemoryContext. Throws if it would be too long. */
+HeapTuple
+form_tuple(TupleDesc tupdesc, Datum *values, bool *nulls)
+{
+	Size length = heap_compute_data_size(tupdesc, values, nulls);
+
+	/* With room for its header. */
+	if (length > MaxAllocSize - BLCKSZ)
+		refuse_bytes(length);
+	return heap_form_tuple(tupdesc, values, nulls);
 }
 
 /*

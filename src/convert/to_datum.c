@@ -22,6 +22,9 @@
 #include "utils/typcache.h"
 #include "utils/uuid.h"
 
+/* Errors of input functions quote their texts; one of so many bytes is shortened. */
+#define LONG_TEXT 10000
+
 /* ---------- text ---------- */
 
 /* What str() makes of a value: a str, owned by CurrentMemoryContext. */
@@ -55,7 +58,11 @@ readable_string_of(PyObject *value)
 	python_leave();
 	if (string == NULL && PyErr_Occurred())
 		python_throw();
-	return string != NULL ? reference_own(string) : string_of(value);
+	if (string != NULL)
+		reference_own(string);
+	/* A subclass may return anything; str() is always a str. */
+	return string != NULL && PyUnicode_Check(string) ? string
+													 : string_of(value);
 }
 
 /* Is this a value of bytes? */
@@ -70,9 +77,14 @@ is_bytes(PyObject *value)
 static PyObject *
 bytes_of(PyObject *value)
 {
+	PyObject *bytes;
+
 	if (PyBytes_CheckExact(value))
 		return value;
-	return reference_own(PyBytes_FromObject(value));
+	python_enter();
+	bytes = PyBytes_FromObject(value);
+	python_leave();
+	return reference_own(bytes);
 }
 
 /*
@@ -109,17 +121,46 @@ find_input(ToDatum *self)
 	fmgr_info_cxt(input, &self->input, self->context);
 }
 
+/* Calls the type's input function. */
+static inline Datum
+call_input(ToDatum *self, const char *text)
+{
+	return InputFunctionCall(&self->input, unconstify(char *, text),
+							 self->ioparam, self->typmod);
+}
+
+/* The same with a long text, of which an error shows no more than a part. */
+static pg_noinline Datum
+call_input_long(ToDatum *self, const char *text)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Datum datum = (Datum) 0;
+
+	PG_TRY();
+	{
+		datum = call_input(self, text);
+	}
+	PG_CATCH();
+	{
+		error_rethrow_shortened(context);
+	}
+	PG_END_TRY();
+	return datum;
+}
+
 /* Hands text to the type's input function; errors show it. */
 static Datum
-input_text(ToDatum *self, const char *text)
+input_text(ToDatum *self, const char *text, Size length)
 {
 	Datum datum;
 
+	if (unlikely(length > MaxAllocSize - VARHDRSZ - 1))
+		refuse_bytes(length);
 	if (unlikely(!OidIsValid(self->input.fn_oid)))
 		find_input(self);
 	self->subject->text = text;
-	datum = InputFunctionCall(&self->input, unconstify(char *, text),
-							  self->ioparam, self->typmod);
+	datum = unlikely(length > LONG_TEXT) ? call_input_long(self, text)
+										 : call_input(self, text);
 	self->subject->text = NULL;
 	return datum;
 }
@@ -128,11 +169,13 @@ input_text(ToDatum *self, const char *text)
 Datum
 to_datum_by_text(ToDatum *self, PyObject *value)
 {
+	const char *text;
 	Size length;
 
 	if (!is_bytes(value))
 		value = string_of(value);
-	return input_text(self, characters_of(value, &length));
+	text = characters_of(value, &length);
+	return input_text(self, text, length);
 }
 
 /* char(n), citext and other types of characters, by their input function. */
@@ -140,8 +183,9 @@ static Datum
 characters_to_datum(ToDatum *self, PyObject *value)
 {
 	Size length;
+	const char *text = readable_characters_of(value, &length);
 
-	return input_text(self, readable_characters_of(value, &length));
+	return input_text(self, text, length);
 }
 
 /* text, and varchar when the value is short enough not to need a look. */
@@ -156,7 +200,7 @@ text_to_datum(ToDatum *self, PyObject *value)
 	if (unlikely(text == NULL))
 		text = readable_characters_of(value, &length);
 	if (unlikely(self->typmod >= 0 && length > (Size) (self->typmod - VARHDRSZ)))
-		return input_text(self, text);
+		return input_text(self, text, length);
 	return make_varlena(self, text, length);
 }
 
@@ -170,7 +214,7 @@ name_to_datum(ToDatum *self, PyObject *value)
 	if (length >= NAMEDATALEN)
 		conversion_refuse(self, value, ERRCODE_STRING_DATA_RIGHT_TRUNCATION,
 						  psprintf("is longer than %d bytes", NAMEDATALEN - 1));
-	return input_text(self, text);
+	return input_text(self, text, length);
 }
 
 /* Is this how "char" writes a byte above 127: \\ooo? */
@@ -191,7 +235,7 @@ char_to_datum(ToDatum *self, PyObject *value)
 	if (length > 1 && !is_octal_escape(text))
 		conversion_refuse(self, value, ERRCODE_STRING_DATA_RIGHT_TRUNCATION,
 						  "is longer than one byte");
-	return input_text(self, text);
+	return input_text(self, text, length);
 }
 
 /* bytea: bytes as they are, a str in the database's encoding. */
@@ -238,7 +282,7 @@ to_datum_from_text(ToDatum *self, const char *text, Size length)
 		ereport(ERROR, errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
 				errmsg("value of %zu bytes is too long for type %s", length,
 					   format_type_be(self->type)));
-	return input_text(self, text);
+	return input_text(self, text, length);
 }
 
 /* ---------- numbers ---------- */
@@ -273,7 +317,7 @@ is_decimal(PyObject *value)
 
 /*
  * The int that a Decimal is equal to, in the range of int64; NULL, without an
- * exception, if there is none. A new reference.
+ * exception, if there is none. A new reference. Throws an interrupt.
  */
 static PyObject *
 integral_decimal(PyObject *value)
@@ -282,6 +326,7 @@ integral_decimal(PyObject *value)
 	PyObject *negative = PyLong_FromLongLong(PG_INT64_MIN);
 	PyObject *integer = NULL;
 
+	python_enter();
 	/* Decimal('1E+999999') would be a very long int. */
 	if (limit != NULL && negative != NULL &&
 		PyObject_RichCompareBool(value, limit, Py_LE) == 1 &&
@@ -291,7 +336,9 @@ integral_decimal(PyObject *value)
 		Py_CLEAR(integer);
 	Py_XDECREF(limit);
 	Py_XDECREF(negative);
-	PyErr_Clear();
+	python_leave();
+	if (integer == NULL)
+		python_forgive();
 	return integer;
 }
 
@@ -427,7 +474,8 @@ numeric_to_datum(ToDatum *self, PyObject *value)
 	}
 	string = number_string(value);
 	if (likely(PyUnicode_IS_COMPACT_ASCII(string)))
-		return input_text(self, (const char *) PyUnicode_1BYTE_DATA(string));
+		return input_text(self, (const char *) PyUnicode_1BYTE_DATA(string),
+						  PyUnicode_GET_LENGTH(string));
 	return to_datum_by_text(self, string);
 }
 
@@ -450,7 +498,10 @@ uuid_to_datum(ToDatum *self, PyObject *value)
 
 	if (!PyObject_TypeCheck(value, (PyTypeObject *) uuid_class()))
 		return to_datum_by_text(self, value);
-	bytes = reference_own(PyObject_GetAttrString(value, "bytes"));
+	python_enter();
+	bytes = PyObject_GetAttrString(value, "bytes");
+	python_leave();
+	reference_own(bytes);
 	if (!PyBytes_Check(bytes) || PyBytes_GET_SIZE(bytes) != UUID_LEN)
 		conversion_refuse(self, value, ERRCODE_FDW_INVALID_DATA_TYPE,
 						  "does not have 16 bytes");

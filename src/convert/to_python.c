@@ -234,6 +234,47 @@ scalar_to_python(Oid type)
 	return datetime_to_python(type);
 }
 
+/* Is this a type of names that text forms shorten by search_path? */
+static bool
+is_name_of_object(Oid type)
+{
+	switch (type)
+	{
+		case REGCLASSOID:
+		case REGCOLLATIONOID:
+		case REGCONFIGOID:
+		case REGDICTIONARYOID:
+		case REGOPEROID:
+		case REGOPERATOROID:
+		case REGPROCOID:
+		case REGPROCEDUREOID:
+		case REGTYPEOID:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/*
+ * Which settings have a say in the text form of a type without a direct way out.
+ * That of money is read in the same lc_monetary only, so it stays as it is; other
+ * types, of extensions too, may hold dates or floating-point numbers.
+ */
+static TextSteadiness
+other_steadiness(Oid type)
+{
+	char category;
+	bool preferred;
+
+	if (is_name_of_object(type))
+		return TEXT_VARIES;
+	get_type_category_preferred(type, &category, &preferred);
+	return type == MONEYOID || category == TYPCATEGORY_STRING ||
+			category == TYPCATEGORY_ENUM
+		? TEXT_STEADY
+		: TEXT_COMMON;
+}
+
 /* A converter by a function, or by one that is chosen for containers, or by text. */
 static ToPython *
 make_converter(Oid type, ToPythonFunction convert)
@@ -248,7 +289,11 @@ make_converter(Oid type, ToPythonFunction convert)
 	getTypeOutputInfo(type, &output, &is_varlena);
 	fmgr_info_cxt(output, &self->output, CurrentMemoryContext);
 	if (self->convert == NULL && !container_to_python(self))
-		self->convert = text_form_to_python;
+	{
+		/* A wrapper may keep the text for another session. */
+		self->convert = exact_text_to_python;
+		self->steadiness = other_steadiness(type);
+	}
 	return self;
 }
 

@@ -9,14 +9,15 @@
  */
 #include "embed/call.h"
 
-#include <pthread.h>
-#include <unistd.h>
-
+#include "compat.h"
 #include "embed/error.h"
+#include "embed/fork.h"
 #include "embed/interpreter.h"
 
 volatile sig_atomic_t python_depth = 0;
 volatile sig_atomic_t boundary_pending = false;
+int python_depth_below = 0;
+uint32 python_wait_event = 0;
 
 /* The CONTEXT line of an error under a call site. */
 void
@@ -48,46 +49,11 @@ flush_output(void)
 	return result != NULL;
 }
 
-/* Is this a process that Python code has forked off the backend? */
-bool
-boundary_is_child(void)
-{
-	return getpid() != MyProcPid;
-}
-
-/* For pthread_atfork(): the child must not get past the boundary. */
-static void
-watch_child(void)
-{
-	boundary_pending = true;
-}
-
-/*
- * Ends a child that Python code has forked and that is about to go on as a
- * second backend, with the same client, locks and shared memory. Its exit
- * callbacks belong to the parent.
- */
-void
-boundary_end_child(void)
-{
-	static const char message[] =
-		"multicorn: a process that Python code has forked came back into PostgreSQL, and was ended\n";
-
-	if (!boundary_is_child())
-		return;
-	(void) !write(STDERR_FILENO, message, sizeof(message) - 1);
-	_exit(1);
-}
-
-/* Prepares the boundary. Called once, before Python starts. */
+/* Prepares the boundary, before Python starts. A start that failed comes here again. */
 void
 boundary_start(void)
 {
-	static bool started = false;
-
-	if (!started)
-		pthread_atfork(NULL, NULL, watch_child);
-	started = true;
+	python_wait_event = wait_event_for_python();
 }
 
 /*
@@ -100,7 +66,7 @@ boundary_settle(void)
 {
 	if (python_depth > 0)
 		return;
-	boundary_end_child();
+	fork_end_child();
 	boundary_pending = false;
 	if (!error_is_kept() && !flush_output())
 		python_throw();
@@ -116,7 +82,7 @@ boundary_settle_cleanup(void)
 {
 	if (python_depth > 0 || !boundary_pending)
 		return;
-	boundary_end_child();
+	fork_end_child();
 	boundary_pending = false;
 	error_drop_kept();
 	if (!flush_output())

@@ -10,9 +10,16 @@
 #include "embed/cpython.h"
 #include "embed/interrupt.h"
 #include "embed/reference.h"
+#include "utils/wait_event.h"
 
 /* How many entries into Python are on the stack. */
 extern volatile sig_atomic_t python_depth;
+
+/* Of these, how many lie below the PostgreSQL code that runs: see error_guard(). */
+extern int python_depth_below;
+
+/* What pg_stat_activity shows as the wait event while Python code runs. */
+extern uint32 python_wait_event;
 
 /* Is there something to settle at the boundary: an error kept, output queued? */
 extern volatile sig_atomic_t boundary_pending;
@@ -27,8 +34,6 @@ typedef struct CallSite
 
 extern void call_site_context(void *argument);
 extern void boundary_start(void);
-extern bool boundary_is_child(void);
-extern void boundary_end_child(void);
 extern void boundary_settle(void);
 extern PyObject *python_call(PyObject *callable, PyObject *const *arguments,
 							 size_t count, PyObject *keywords);
@@ -73,12 +78,28 @@ python_enter(void)
 		interrupt_install();
 	if (unlikely(references_pending))
 		references_release_pending();
+	pgstat_report_wait_start(python_wait_event);
 }
 
 static inline void
 python_leave(void)
 {
-	--python_depth;
+	if (--python_depth == python_depth_below)
+		pgstat_report_wait_end();
+}
+
+/*
+ * Lets go of an object that may be a wrapper's, or hold one: releasing the last
+ * reference runs __del__. Never throws.
+ */
+static inline void
+python_release(PyObject *object)
+{
+	if (object == NULL)
+		return;
+	python_enter();
+	Py_DECREF(object);
+	python_leave();
 }
 
 /* After a call that may have left something to throw or to say. */

@@ -12,13 +12,18 @@
 #include "embed/error.h"
 
 #include "embed/call.h"
+#include "embed/fork.h"
 #include "embed/interpreter.h"
 #include "embed/text.h"
+#include "mb/pg_wchar.h"
 #include "utils/memutils.h"
 
 bool error_show_traceback = true;
 bool error_secrets_known = false;
 PyObject *error_interrupt_type = NULL;
+
+/* How much of a message is left of one that quotes a long value, in bytes. */
+#define LONGEST_QUOTE 1000
 
 /* The error that waits for the boundary, in a context of its own. */
 static ErrorData *kept = NULL;
@@ -66,12 +71,15 @@ error_guard(void (*function)(void *), void *argument)
 	MemoryContext caller_context = CurrentMemoryContext;
 	uint32 interrupt_holdoff = InterruptHoldoffCount;
 	uint32 cancel_holdoff = QueryCancelHoldoffCount;
+	int depth_below = python_depth_below;
 
 	if (kept != NULL)
 	{
 		set_interrupt();
 		return false;
 	}
+	python_depth_below = python_depth;
+	pgstat_report_wait_end();
 	PG_TRY();
 	{
 		function(argument);
@@ -87,6 +95,10 @@ error_guard(void (*function)(void *), void *argument)
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(caller_context);
+	/* Whatever PostgreSQL has waited for meanwhile, it is Python's turn again. */
+	python_depth_below = depth_below;
+	if (python_depth > depth_below)
+		pgstat_report_wait_start(python_wait_event);
 	if (kept == NULL)
 		return true;
 	set_interrupt();
@@ -158,7 +170,7 @@ describe_by_type(PyObject *exception, ExceptionReport *report)
 {
 	PyErr_Clear();
 	report->sqlstate = ERRCODE_FDW_ERROR;
-	report->message = pstrdup(Py_TYPE(exception)->tp_name);
+	report->message = pstrdup(text_of_type_name(Py_TYPE(exception)));
 }
 
 /*
@@ -197,7 +209,7 @@ describe(PyObject *exception, ExceptionReport *report)
 						sqlstate[4])
 		: ERRCODE_FDW_ERROR;
 	if (report->message == NULL)
-		report->message = pstrdup(Py_TYPE(exception)->tp_name);
+		report->message = pstrdup(text_of_type_name(Py_TYPE(exception)));
 }
 
 /* The detail with the traceback below it, for the server log alone. */
@@ -253,7 +265,7 @@ python_throw(void)
 	ExceptionReport report;
 	bool interrupted;
 
-	boundary_end_child();
+	fork_end_child();
 	if (exception == NULL)
 	{
 		error_throw_kept();
@@ -272,6 +284,18 @@ python_throw(void)
 		CHECK_FOR_INTERRUPTS();
 	emit(ERROR, &report);
 	pg_unreachable();
+}
+
+/*
+ * Forgets the exception that is set, if any: an error need not be one where
+ * there is another way. Throws an interrupt, and what else is no error.
+ */
+void
+python_forgive(void)
+{
+	if (PyErr_Occurred() != NULL && !PyErr_ExceptionMatches(PyExc_Exception))
+		python_throw();
+	PyErr_Clear();
 }
 
 /* From now on, hides the values of those options (a dict) that are secrets. */
@@ -326,6 +350,35 @@ error_rethrow_redacted(MemoryContext context)
 	ReThrowError(error);
 }
 
+/* The beginning of a text that is a long one; NULL for NULL. */
+static char *
+shortened(char *text)
+{
+	int length = text != NULL ? (int) strlen(text) : 0;
+
+	if (length <= LONGEST_QUOTE)
+		return text;
+	return psprintf("%.*s...", pg_mbcliplen(text, length, LONGEST_QUOTE), text);
+}
+
+/*
+ * For PG_CATCH: throws PostgreSQL's error again, of which no part is so long that
+ * nobody could read it: it may quote a value. Works in context.
+ */
+void
+error_rethrow_shortened(MemoryContext context)
+{
+	ErrorData *error;
+
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	FlushErrorState();
+	error->message = shortened(error->message);
+	error->detail = shortened(error->detail);
+	error->hint = shortened(error->hint);
+	ReThrowError(error);
+}
+
 /* The error that was kept becomes a WARNING, and is forgotten. */
 static void
 warn_of_kept(void)
@@ -353,6 +406,18 @@ warn_of_interrupt(PyObject *exception)
 }
 
 /*
+ * Turns the Python exception that is set into a WARNING; throws if it stands
+ * for a PostgreSQL error, or for a cancel or the like.
+ */
+void
+python_warn_unless_interrupted(void)
+{
+	if (error_is_kept() || PyErr_ExceptionMatches(error_interrupt_type))
+		python_throw();
+	python_warn();
+}
+
+/*
  * Turns the Python exception that is set, or a kept PostgreSQL error, into a
  * WARNING: for hooks that run when nothing may fail any more.
  */
@@ -362,7 +427,7 @@ python_warn(void)
 	PyObject *exception = exception_take();
 	ExceptionReport report;
 
-	boundary_end_child();
+	fork_end_child();
 	if (exception == NULL)
 		return;
 	if (PyErr_GivenExceptionMatches(exception, error_interrupt_type) &&

@@ -18,7 +18,10 @@ extern PyObject *error_interrupt_type;
 
 MULTICORN_NORETURN extern void python_throw(void);
 MULTICORN_NORETURN extern void error_rethrow_redacted(MemoryContext context);
+MULTICORN_NORETURN extern void error_rethrow_shortened(MemoryContext context);
+extern void python_forgive(void);
 extern void python_warn(void);
+extern void python_warn_unless_interrupted(void);
 extern bool error_guard(void (*function)(void *), void *argument);
 extern void
 error_keep_fatal(const char *message, const char *detail, const char *hint);

@@ -16,8 +16,10 @@
 #include <link.h>
 #include <unistd.h>
 
+#include "compat.h"
 #include "embed/call.h"
 #include "embed/error.h"
+#include "embed/fork.h"
 #include "embed/interrupt.h"
 #include "embed/module.h"
 #include "embed/reference.h"
@@ -45,10 +47,13 @@ typedef struct FunctionSlot
 static const FunctionSlot slots[] = {
 	{"multicorn._server", "ask_postgres", &interpreter_functions.ask_postgres},
 	{"multicorn._server", "close", &interpreter_functions.close},
+	{"multicorn._server", "collect", &interpreter_functions.collect},
 	{"multicorn._server", "commands", &interpreter_functions.commands},
 	{"multicorn._server", "describe", &interpreter_functions.describe},
 	{"multicorn._server", "dump_json", &interpreter_functions.dump_json},
 	{"multicorn._server", "explain", &interpreter_functions.explain},
+	{"multicorn._server", "exposed_secrets",
+	 &interpreter_functions.exposed_secrets},
 	{"multicorn._server", "flush", &interpreter_functions.flush},
 	{"multicorn._server", "construct", &interpreter_functions.construct},
 	{"multicorn._server", "hooks", &interpreter_functions.hooks},
@@ -56,12 +61,14 @@ static const FunctionSlot slots[] = {
 	{"multicorn._server", "load", &interpreter_functions.load},
 	{"multicorn._server", "mapping_options",
 	 &interpreter_functions.mapping_options},
+	{"multicorn._server", "measure", &interpreter_functions.measure},
 	{"multicorn._server", "postgres_connections",
 	 &interpreter_functions.postgres_connections},
 	{"multicorn._server", "redact", &interpreter_functions.redact},
 	{"multicorn._server", "remember_secrets",
 	 &interpreter_functions.remember_secrets},
 	{"multicorn._server", "show", &interpreter_functions.show},
+	{"multicorn._server", "status", &interpreter_functions.status},
 	{"multicorn._server", "use_python_path",
 	 &interpreter_functions.use_python_path},
 	{"multicorn._server", "use_virtualenv",
@@ -76,6 +83,7 @@ static const FunctionSlot slots[] = {
 };
 
 /* How far the start has come; a step that failed is taken again at next use. */
+static bool started_alone = false;
 static bool package_loaded = false;
 static bool virtualenv_used = false;
 static bool python_path_used = false;
@@ -140,6 +148,7 @@ start_through_plpython(void)
 												true, NULL);
 
 	require_one_python();
+	python_without_user_site();
 	block->source_text = pstrdup("pass");
 	block->atomic = true;
 	DirectFunctionCall1(handler, PointerGetDatum(block));
@@ -181,6 +190,7 @@ start_alone(void)
 		status = Py_InitializeFromConfig(&config);
 	PyConfig_Clear(&config);
 	require_success(status);
+	started_alone = true;
 }
 
 /* Starts CPython unless someone in this process has done it already. */
@@ -308,34 +318,79 @@ load_package(void)
 	package_loaded = true;
 }
 
-/* Calls a function of the package with one string. */
-static void
-call_with_string(PyObject *function, const char *value)
+/*
+ * Has the package follow a setting, unless it does. Returns false, with a
+ * Python exception set, if that raises.
+ */
+static bool
+apply_setting(PyObject *function, const char *value, bool *applied)
 {
-	PyObject *argument = python_string(value);
+	PyObject *argument;
+	PyObject *result;
 
-	reference_own(python_call(function, &argument, 1, NULL));
+	if (*applied)
+		return true;
+	argument = python_string(value != NULL ? value : "");
+	python_enter();
+	result = PyObject_CallOneArg(function, argument);
+	python_leave();
+	*applied = result != NULL;
+	Py_XDECREF(result);
+	return *applied;
 }
 
-/* Brings sys.path in line with the settings. Throws what the package raises. */
-static void
+/* The same for both settings. */
+static bool
 apply_settings(void)
 {
-	if (!virtualenv_used)
-	{
-		if (interpreter_virtualenv != NULL && interpreter_virtualenv[0] != '\0')
-			call_with_string(interpreter_functions.use_virtualenv,
-							 interpreter_virtualenv);
-		virtualenv_used = true;
-	}
-	if (!python_path_used)
-	{
-		call_with_string(interpreter_functions.use_python_path,
-						 interpreter_python_path != NULL
-							 ? interpreter_python_path
-							 : "");
-		python_path_used = true;
-	}
+	return apply_setting(interpreter_functions.use_virtualenv,
+						 interpreter_virtualenv, &virtualenv_used) &&
+		apply_setting(interpreter_functions.use_python_path,
+					  interpreter_python_path, &python_path_used);
+}
+
+/*
+ * Makes sure that the interpreter runs, with our package; no module of others
+ * is found before the settings are applied. Cheap when it does. Throws if it
+ * cannot be started. Must be called in a transaction.
+ */
+void
+interpreter_start_package(void)
+{
+	MemoryContext context;
+	MemoryContext old;
+
+	if (likely(package_loaded))
+		return;
+	context = AllocSetContextCreate(CurrentMemoryContext, "multicorn start",
+									ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+	interrupt_start();
+	fork_watch();
+	boundary_start();
+
+	start_python();
+	fork_refuse();
+	load_package();
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+/* Applies the settings of the moment, of an interpreter that runs. */
+static bool
+follow_settings(void)
+{
+	MemoryContext context;
+	MemoryContext old;
+	bool applied;
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "multicorn settings",
+									ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+	applied = apply_settings();
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return applied;
 }
 
 /*
@@ -346,25 +401,26 @@ apply_settings(void)
 void
 interpreter_start(void)
 {
-	MemoryContext context;
-	MemoryContext old;
-
-	if (likely(package_loaded && virtualenv_used && python_path_used))
+	interpreter_start_package();
+	if (likely(virtualenv_used && python_path_used))
 		return;
-	context = AllocSetContextCreate(CurrentMemoryContext, "multicorn start",
-									ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(context);
-	if (!package_loaded)
-	{
-		interrupt_start();
-		boundary_start();
+	if (!follow_settings())
+		python_throw();
+	boundary_check();
+}
 
-		start_python();
-		load_package();
-	}
-	apply_settings();
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
+/*
+ * The same, but a setting that is wrong is a WARNING. Returns whether modules
+ * can be imported.
+ */
+bool
+interpreter_start_or_warn(void)
+{
+	interpreter_start_package();
+	if (follow_settings())
+		return true;
+	python_warn_unless_interrupted();
+	return false;
 }
 
 /* Can Python be called at all? Unlike interpreter_start(), starts nothing. */
@@ -372,6 +428,13 @@ bool
 interpreter_is_running(void)
 {
 	return package_loaded;
+}
+
+/* Has the extension started the interpreter itself, and nobody else? */
+bool
+interpreter_is_own(void)
+{
+	return started_alone;
 }
 
 /* May Python be called? Not when the session ends in the middle of it. */

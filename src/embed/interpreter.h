@@ -16,20 +16,24 @@ typedef struct InterpreterFunctions
 {
 	PyObject *ask_postgres;
 	PyObject *close;
+	PyObject *collect;
 	PyObject *commands;
 	PyObject *describe;
 	PyObject *dump_json;
 	PyObject *explain;
+	PyObject *exposed_secrets;
 	PyObject *flush;
 	PyObject *construct;
 	PyObject *hooks;
 	PyObject *import_schema;
 	PyObject *load;
 	PyObject *mapping_options;
+	PyObject *measure;
 	PyObject *postgres_connections;
 	PyObject *redact;
 	PyObject *remember_secrets;
 	PyObject *show;
+	PyObject *status;
 	PyObject *use_python_path;
 	PyObject *use_virtualenv;
 	PyObject *validate_postgres;
@@ -44,8 +48,11 @@ typedef struct InterpreterFunctions
 extern InterpreterFunctions interpreter_functions;
 
 extern void interpreter_start(void);
+extern void interpreter_start_package(void);
+extern bool interpreter_start_or_warn(void);
 extern bool interpreter_is_running(void);
 extern bool interpreter_is_usable(void);
+extern bool interpreter_is_own(void);
 extern void interpreter_settings_changed(void);
 extern bool interpreter_virtualenv_is_fixed(void);
 extern PyObject *interpreter_import(const char *module, const char *name);

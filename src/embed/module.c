@@ -10,6 +10,7 @@
 
 #include "embed/call.h"
 #include "embed/error.h"
+#include "embed/fork.h"
 #include "embed/interrupt.h"
 #include "embed/libpq.h"
 #include "embed/session.h"
@@ -33,7 +34,7 @@ require_backend(void)
 	if (!interrupt_on_main_thread())
 		PyErr_SetString(PyExc_RuntimeError,
 						"PostgreSQL can only be called from the main thread");
-	else if (boundary_is_child())
+	else if (fork_is_child())
 		PyErr_SetString(PyExc_RuntimeError,
 						"PostgreSQL cannot be called from a forked process");
 	else
@@ -105,7 +106,7 @@ module_on_interrupt(PyObject *self, PyObject *args)
 static PyObject *
 module_active(PyObject *self, PyObject *unused)
 {
-	return PyBool_FromLong(python_depth > 0 && !boundary_is_child());
+	return PyBool_FromLong(python_depth > 0 && !fork_is_child());
 }
 
 /* output_pending(): have the package's flush() called at the next boundary. */

@@ -46,7 +46,7 @@ unescape_surrogates(PyObject *string, Size *length)
  * The text of a Python str in the database's encoding, terminated by a zero
  * byte that length does not count. It belongs to the str or to
  * CurrentMemoryContext, whichever goes first. Throws for a lone surrogate, a
- * NUL character and a character the encoding lacks.
+ * NUL character and a character the encoding lacks, and for what is no str.
  */
 const char *
 text_from_python(PyObject *string, Size *length)
@@ -54,6 +54,10 @@ text_from_python(PyObject *string, Size *length)
 	const char *text;
 	Py_ssize_t size;
 
+	if (unlikely(!PyUnicode_Check(string)))
+		ereport(ERROR, errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+				errmsg("value must be a str, not %s",
+					   text_of_type_name(Py_TYPE(string))));
 	if (PyUnicode_IS_COMPACT_ASCII(string))
 	{
 		text = (const char *) PyUnicode_1BYTE_DATA(string);
@@ -166,6 +170,32 @@ text_from_python_lossy(PyObject *string)
 	if (text == NULL || !client_can_show(text))
 		text = encode_with_backslashes(string, "ascii");
 	return text != NULL ? text : pstrdup("(text not available)");
+}
+
+/* How much of a type's name messages show, in characters. */
+#define SHOWN_TYPE_NAME 200
+
+/*
+ * The name of a type for messages, which may be any text of any length; belongs
+ * to the type or to CurrentMemoryContext. Sets no exception; throws only if
+ * memory runs out.
+ */
+const char *
+text_of_type_name(PyTypeObject *type)
+{
+	PyObject *name;
+	PyObject *start;
+	const char *text;
+
+	if (strlen(type->tp_name) <= SHOWN_TYPE_NAME && pg_is_ascii(type->tp_name))
+		return type->tp_name;
+	name = PyUnicode_FromString(type->tp_name);
+	start = name != NULL ? PyUnicode_Substring(name, 0, SHOWN_TYPE_NAME) : NULL;
+	Py_XDECREF(name);
+	PyErr_Clear();
+	text = text_from_python_lossy(start);
+	Py_XDECREF(start);
+	return text != NULL ? text : "object";
 }
 
 /*

@@ -25,6 +25,7 @@ text_of_ascii(PyObject *string, Size *length)
 
 extern const char *text_from_python(PyObject *string, Size *length);
 extern char *text_from_python_lossy(PyObject *string);
+extern const char *text_of_type_name(PyTypeObject *type);
 extern PyObject *text_to_python(const char *text, Size length);
 extern PyObject *python_string(const char *text);
 extern PyObject *python_name(const char *text);

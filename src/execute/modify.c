@@ -497,15 +497,18 @@ require_items(PyObject *returned)
 					   python_type_name(returned)));
 }
 
-/* Calls bulk_insert(); a tuple of as many items as there are rows, owned. */
+/*
+ * Calls bulk_insert() with a list of rows, which is the wrapper's to change; a
+ * tuple of as many items as there were, owned, or NULL for None.
+ */
 static PyObject *
 insert_rows(MulticornModify *modify, PyObject *rows)
 {
 	PyObject *arguments[] = {rows, Py_True, Py_True};
+	Py_ssize_t count = PyList_GET_SIZE(rows);
 	PyObject *returned = call(modify, HOOK_BULK_INSERT, "bulk_insert",
 							  arguments, 1, keyword_names(modify));
 	PyObject *items;
-	Py_ssize_t count = PyList_Size(rows);
 
 	if (returned == Py_None)
 		return NULL;

@@ -1,9 +1,14 @@
 /*
  * statement.c
+<<<<<<< HEAD
  *	  What is to be known of a query before its scans begin and while it runs:
  *	  PostgreSQL's signal handlers are put back before one that has nothing to do
  *	  with Python, and whether an answer without the rows of a server that cannot
  *	  be reached would be kept somewhere, where nobody sees the warning.
+=======
+ *	  Between statements: PostgreSQL's signal handlers are put back before one
+ *	  that has nothing to do with Python, and DISCARD ALL drops instances.
+>>>>>>> main
  */
 #include "embed/cpython.h"
 
@@ -14,7 +19,11 @@
 #include "execute/statement.h"
 #include "executor/executor.h"
 #include "tcop/utility.h"
+<<<<<<< HEAD
 #include "utils/fmgrprotos.h"
+=======
+#include "wrapper/instance.h"
+>>>>>>> main
 
 static ExecutorStart_hook_type next_executor_start = NULL;
 static ExecutorRun_hook_type next_executor_run = NULL;
@@ -121,6 +130,14 @@ executor_start(QueryDesc *query, int eflags)
 	statement_query = none;
 }
 
+/* Is it DISCARD ALL? */
+static bool
+discards_all(Node *statement)
+{
+	return IsA(statement, DiscardStmt) &&
+		((DiscardStmt *) statement)->target == DISCARD_ALL;
+}
+
 static void
 run_next(QueryDesc *query, EXECUTOR_RUN_PARAMETERS)
 {
@@ -213,13 +230,18 @@ process_utility(PlannedStmt *statement, const char *text, bool read_only_tree,
 				QueryEnvironment *environment, DestReceiver *receiver,
 				QueryCompletion *completion)
 {
+<<<<<<< HEAD
 	const Utility utility = {statement, text,		read_only_tree,
 							 context,	parameters, environment,
 							 receiver,	completion};
+=======
+	bool discards = discards_all(statement->utilityStmt);
+>>>>>>> main
 
 	/* What EXPLAIN plans may be a foreign table's; it begins a query itself. */
 	if (!IsA(statement->utilityStmt, ExplainStmt))
 		interrupt_restore();
+<<<<<<< HEAD
 	if (!utility_needs_all(statement->utilityStmt))
 	{
 		process_next(&utility);
@@ -235,6 +257,16 @@ process_utility(PlannedStmt *statement, const char *text, bool read_only_tree,
 		complete_depth--;
 	}
 	PG_END_TRY();
+=======
+	if (next_process_utility != NULL)
+		next_process_utility(statement, text, read_only_tree, context,
+							 parameters, environment, receiver, completion);
+	else
+		standard_ProcessUtility(statement, text, read_only_tree, context,
+								parameters, environment, receiver, completion);
+	if (discards)
+		instance_reset();
+>>>>>>> main
 }
 
 /* Registers for queries and utility statements. Called once, at load. */

@@ -300,6 +300,7 @@ make_instance(const InstanceKey *key, WrapperDefinition *definition)
 	instance->user = key->user;
 	instance->serial = ++made;
 	instance->subject = describe_table(key->table);
+	instance->wrapper = pstrdup(definition->wrapper);
 	instance->text_columns = bms_copy(definition->text_columns);
 	instance->remote_columns = bms_copy(definition->remote_columns);
 	instance->constants = constants_copy(definition->constants);
@@ -375,14 +376,14 @@ replace_instance(const InstanceKey *key, WrapperDefinition *definition)
 }
 
 /*
- * The table may have been renamed. The old name stays in memory: a scan in
- * flight may point to it.
+ * The table may have been renamed, the class be named in another way. The old
+ * name stays in memory: a scan in flight may point to it.
  */
 static void
-keep_subject(Instance *instance, const char *subject)
+keep_name(Instance *instance, char **kept, const char *name)
 {
-	if (strcmp(instance->subject, subject) != 0)
-		instance->subject = MemoryContextStrdup(instance->context, subject);
+	if (strcmp(*kept, name) != 0)
+		*kept = MemoryContextStrdup(instance->context, name);
 }
 
 /*
@@ -402,7 +403,8 @@ refresh(const InstanceKey *key)
 	site.method = "__init__";
 	if (instance == NULL || !is_current(instance, &definition))
 		instance = replace_instance(key, &definition);
-	keep_subject(instance, site.subject);
+	keep_name(instance, &instance->subject, site.subject);
+	keep_name(instance, &instance->wrapper, definition.wrapper);
 	instance->checked = heard == changes_heard;
 	call_site_pop(&site);
 }
@@ -473,6 +475,15 @@ give_back(void *argument)
 	instance_release_later(argument);
 }
 
+/* A pinned instance is given back by itself, with CurrentMemoryContext. */
+static void
+give_back_with_context(MemoryContextCallback *callback, Instance *instance)
+{
+	callback->func = give_back;
+	callback->arg = instance;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+}
+
 /*
  * As instance_acquire(), but the instance is given back by itself, with
  * CurrentMemoryContext.
@@ -483,10 +494,137 @@ instance_hold(Oid table, Oid user)
 	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
 	Instance *instance = instance_acquire(table, user);
 
-	callback->func = give_back;
-	callback->arg = instance;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+	give_back_with_context(callback, instance);
 	return instance;
+}
+
+/* ---------- administration ---------- */
+
+/* For list_sort(): in the order in which they were made. */
+static int
+compare_serials(const ListCell *a, const ListCell *b)
+{
+	return ((Instance *) lfirst(a))->serial - ((Instance *) lfirst(b))->serial;
+}
+
+/* The session's instances, in the order in which they were made. */
+static List *
+list_instances(void)
+{
+	List *found = NIL;
+	HASH_SEQ_STATUS status;
+	InstanceEntry *entry;
+
+	if (instances == NULL)
+		return NIL;
+	hash_seq_init(&status, instances);
+	while ((entry = hash_seq_search(&status)) != NULL)
+	{
+		if (entry->instance != NULL)
+			found = lappend(found, entry->instance);
+	}
+	list_sort(found, compare_serials);
+	return found;
+}
+
+/*
+ * The session's instances, in the order in which they were made. They are
+ * pinned, and given back by themselves, with CurrentMemoryContext, which owns
+ * the list.
+ */
+List *
+instance_hold_all(void)
+{
+	List *held = list_instances();
+	ListCell *cell;
+
+	foreach (cell, held)
+	{
+		MemoryContextCallback *callback = palloc(sizeof(*callback));
+		Instance *instance = lfirst(cell);
+
+		instance->pins++;
+		give_back_with_context(callback, instance);
+	}
+	return held;
+}
+
+/* How many instances the session has. */
+int
+instance_count(void)
+{
+	return list_length(list_instances());
+}
+
+/*
+ * Moves the instances that nothing uses to the leftovers, so that those that
+ * were made first are dropped first. Returns how many.
+ */
+static int
+set_unused_aside(void)
+{
+	List *found = list_instances();
+	int count = 0;
+
+	for (int i = list_length(found) - 1; i >= 0; i--)
+	{
+		Instance *instance = list_nth(found, i);
+		InstanceKey key = {.table = instance->table, .user = instance->user};
+
+		if (instance->pins > 0)
+			continue;
+		hash_search(instances, &key, HASH_REMOVE, NULL);
+		instance->retired = true;
+		instance->next = leftovers;
+		leftovers = instance;
+		count++;
+	}
+	return count;
+}
+
+/* Says in a WARNING for each instance that is left why it is. */
+static void
+warn_of_used(void)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "multicorn instances in use",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	ListCell *cell;
+
+	foreach (cell, instance_hold_all())
+	{
+		Instance *instance = lfirst(cell);
+
+		ereport(WARNING, errcode(ERRCODE_OBJECT_IN_USE),
+				errmsg("cannot drop the instance of %s because it is being used",
+					   instance->subject),
+				instance->takes_part
+					? errdetail("It takes part in the transaction.")
+					: errdetail("A query that has not ended reads or writes the table."));
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+/*
+ * Drops the session's instances, as at its end, except those that a query or
+ * the transaction uses, which are named in WARNINGs. Returns how many. What
+ * close() raises is a WARNING.
+ */
+int
+instance_reset(void)
+{
+	int count;
+
+	if (instances == NULL || !interpreter_is_usable())
+		return 0;
+	count = set_unused_aside();
+	drop_leftovers();
+	if (count > 0)
+		python_call_cleanup(Py_NewRef(interpreter_functions.collect), NULL);
+	warn_of_used();
+	return count;
 }
 
 /* Registers for catalog changes. Called once, when the library is loaded. */

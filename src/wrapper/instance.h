@@ -44,6 +44,7 @@ typedef struct Instance
 	Oid user;
 	int serial;	   /* no other instance of this backend has it */
 	char *subject; /* foreign table "t", for the CONTEXT of errors */
+	char *wrapper; /* path of its class */
 	PyObject *object;
 	PyObject *execute;		   /* bound method */
 	PyObject *end_scan;		   /* bound method, or NULL */
@@ -76,6 +77,9 @@ extern Instance *instance_acquire(Oid table, Oid user);
 extern Instance *instance_hold(Oid table, Oid user);
 extern void instance_release(Instance *instance);
 extern void instance_release_later(Instance *instance);
+extern List *instance_hold_all(void);
+extern int instance_count(void);
+extern int instance_reset(void);
 
 /* The method, borrowed; NULL if the wrapper has none but our base class's. */
 static inline PyObject *

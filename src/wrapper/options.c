@@ -155,7 +155,8 @@ load_class(const char *wrapper)
 
 /*
  * Says in a WARNING that a class cannot be loaded. Not an error: a restore
- * must work before the module is installed.
+ * must work before the module is installed, or the folders that the settings
+ * name are there.
  */
 static void
 warn_unless_loadable(const char *wrapper)
@@ -163,17 +164,40 @@ warn_unless_loadable(const char *wrapper)
 	PyObject *path;
 	PyObject *class;
 
-	interpreter_start();
+	if (!interpreter_start_or_warn())
+		return;
 	path = python_string(wrapper);
 	python_enter();
 	class = PyObject_CallOneArg(interpreter_functions.load, path);
 	python_leave();
 	if (class != NULL)
 		Py_DECREF(class);
-	else if (error_is_kept() || PyErr_ExceptionMatches(error_interrupt_type))
-		python_throw();
 	else
-		python_warn();
+		python_warn_unless_interrupted();
+}
+
+/*
+ * Says in WARNINGs which options of a server or a foreign table are secrets, or
+ * hold one: every role can read them. Their values are not shown.
+ */
+static void
+warn_of_exposed_secrets(List *options, const char *where)
+{
+	PyObject *dict;
+	PyObject *names;
+
+	if (options == NIL)
+		return;
+	interpreter_start_package();
+	dict = options_to_python(options);
+	names = reference_own(python_call(interpreter_functions.exposed_secrets,
+									  &dict, 1, NULL));
+	for (Py_ssize_t i = 0; i < PyList_GET_SIZE(names); i++)
+		ereport(WARNING, errcode(ERRCODE_WARNING),
+				errmsg("option \"%s\" of a %s can be read by every role",
+					   text_from_python_lossy(PyList_GET_ITEM(names, i)), where),
+				errdetail("Its value is, or contains, what looks like a secret."),
+				errhint("Set secrets in user mappings."));
 }
 
 /* Throws for an option that has no meaning where it stands. */
@@ -282,6 +306,10 @@ options_validate(List *options, Oid catalog)
 			break;
 	}
 	validate_wrapper(option_value(options, "wrapper"));
+	if (catalog == ForeignServerRelationId)
+		warn_of_exposed_secrets(options, "server");
+	else if (catalog == ForeignTableRelationId)
+		warn_of_exposed_secrets(options, "foreign table");
 }
 
 /* Puts one option into the dict. */
@@ -312,7 +340,7 @@ validate_postgres_options(List *options, const char *place)
 	PyObject *arguments[3];
 	ListCell *cell;
 
-	interpreter_start();
+	interpreter_start_package();
 	arguments[0] = reference_own(PyDict_New());
 	foreach (cell, options)
 		add_option(arguments[0], lfirst_node(DefElem, cell));

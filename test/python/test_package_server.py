@@ -187,6 +187,25 @@ def test_queue_is_bounded(server: FakeBridge, output: Output) -> None:
     assert server.texts[-1] == "5 messages of other threads were lost"
 
 
+def test_threads_that_go_on_do_not_hold_the_boundary_up(
+    server: FakeBridge, output: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What they say while messages are sent waits for the next boundary."""
+    sent: list[str] = []
+
+    def log(elevel: int, message: str, detail: str | None, hint: str | None) -> None:
+        sent.append(message)
+        assert len(sent) < 10
+        in_thread(output.write, f"after {message}\n")
+
+    monkeypatch.setattr(server, "log", log)
+    in_thread(output.write, "one\ntwo\n")
+    _server.flush()
+    assert sent == ["one", "two"]
+    _server.flush()
+    assert sent == ["one", "two", "after one", "after two"]
+
+
 def test_print_never_raises_but_interrupts(server: FakeBridge, output: Output) -> None:
     server.failure = RuntimeError()
     output.write("x\n")

@@ -10,7 +10,7 @@ import pytest
 
 from multicorn import _text
 from multicorn._server import redact, remember_secrets
-from multicorn._text import LONGEST, clean, is_secret_name, safe_str
+from multicorn._text import LONGEST, clean, exposed_secrets, is_secret_name, safe_str
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +38,28 @@ ORDINARY_NAMES = """
 @pytest.mark.parametrize("name", SECRET_NAMES.split())
 def test_names_of_secrets(name: str) -> None:
     assert is_secret_name(name)
+
+
+def test_secrets_that_every_role_can_read() -> None:
+    """Those by their names, unless they answer yes or no, and those within other values."""
+    exposed = {
+        "password": "x",
+        "apiKey": "abc",
+        "url": "https://me:pw@host/",
+        "dsn": "host=h password='p w'",
+    }
+    harmless = {
+        "key": "true",
+        "password_required": "No",
+        "token": "",
+        "secret": "********",
+        "keys": "a, b",
+        "primary_key": "a",
+        "host": "example.org",
+        "place": "https://me@host/",
+        "where": "a = b",
+    }
+    assert exposed_secrets({**harmless, **exposed}) == list(exposed)
 
 
 @pytest.mark.parametrize("name", ORDINARY_NAMES.split())

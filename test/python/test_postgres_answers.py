@@ -56,7 +56,19 @@ CREATE FUNCTION evil.lower(text) RETURNS text LANGUAGE sql AS 'SELECT ''evil''';
 CREATE FUNCTION evil.abs(int) RETURNS int LANGUAGE sql AS 'SELECT 666';
 CREATE TYPE evil.mood AS ENUM ('evil');
 CREATE DOMAIN evil.positive AS text;
-"""
+""" + "".join(
+    f"CREATE FUNCTION evil.op_{name}({kind}, {kind}) RETURNS {result}"
+    f" LANGUAGE sql AS 'SELECT {is_}';"
+    f"CREATE OPERATOR evil.{sign} (LEFTARG = {kind}, RIGHTARG = {kind}, FUNCTION = evil.op_{name});"
+    for name, sign, result, is_ in (
+        ("equals", "=", "bool", "true"),
+        ("differs", "<>", "bool", "true"),
+        ("less", "<", "bool", "false"),
+        ("like", "~~", "bool", "false"),
+        ("joined", "||", "text", "''evil''"),
+    )
+    for kind in ("int", "bigint", "text", "name", "oid", '"char"', "bool")
+)
 
 # Types of columns that are compared, with values; and types that have no order.
 ORDERED = {

@@ -374,22 +374,6 @@ def test_statements_leave_no_memory_behind(server: Cluster, connect: Connect, pl
         assert private_memory(session.info.backend_pid) - before < 500_000
 
 
-@pytest.mark.parametrize("child", ["return", "raise", "exit"])
-def test_a_forked_process_is_no_second_backend(
-    server: Cluster, connect: Connect, child: str
-) -> None:
-    """A child that comes back into PostgreSQL ends there; the client hears of the parent alone."""
-    create_table(server, "forking", "status int", f"wrapper 'session.Forks', child '{child}'")
-    with connect() as session:
-        notices: list[str | None] = []
-        session.add_notice_handler(lambda notice: notices.append(notice.message_primary))
-        assert session.execute("SELECT status FROM forking").fetchall() == [(1,)]
-        assert session.execute("SELECT 1").fetchone() == (1,)
-    assert notices == []
-    assert "came back into PostgreSQL" in server.log
-    assert "PANIC" not in server.log
-
-
 def test_postgresqls_handlers_stay(server: Cluster, connect: Connect) -> None:
     """A wrapper cannot put handlers before those by which queries are ended; others it can."""
     create_table(server, "handling", "signal text, error text", "wrapper 'session.Handles'")

@@ -32,12 +32,18 @@ MEMBERS = """
     SELECT json_agg(json_build_object(
         'class', d.classid::regclass, 'oid', d.objid::text, 'name', i.type || ' ' || i.identity,
         'comment', obj_description(d.objid, d.classid::regclass::name),
+        'definition', CASE d.classid WHEN 'pg_proc'::regclass THEN pg_get_functiondef(d.objid)
+            WHEN 'pg_class'::regclass THEN pg_get_viewdef(d.objid) END,
         'privileges', (SELECT initprivs FROM pg_init_privs p
                        WHERE (p.classoid, p.objoid, p.objsubid) = (d.classid, d.objid, 0))))
     FROM pg_depend d, pg_extension e, pg_identify_object(d.classid, d.objid, d.objsubid) i
     WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
         AND e.extname = 'multicorn'
 """
+
+# What differs between databases with the same objects: numbers that are given out, and trees with
+# such numbers, of which the definition is the text.
+NUMBERS = ("oid", "reltype", "relfilenode", "prosqlbody")
 
 # Each of those is one way in which a database may have come to an older version.
 SETUP = """
@@ -92,7 +98,8 @@ def describe(server: Cluster, database: str) -> dict[str, dict[str, Any]]:
         )
         described[member["name"]] = {
             **{key: names.get(str(value), value) for key, value in row.items()},
-            "oid": None,
+            **dict.fromkeys(NUMBERS),
+            "definition": member["definition"],
             "comment": member["comment"],
             "initial privileges": member["privileges"],
             "columns": columns,

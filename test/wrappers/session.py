@@ -1,9 +1,7 @@
 """Wrappers whose effects are seen outside a query: threads, files, the end of a session."""
 
 import logging
-import os
 import signal
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -100,26 +98,6 @@ class Speaks(ForeignDataWrapper):
     def execute(self, quals: Any, columns: Any) -> Any:
         print("for 5 \N{EURO SIGN}")
         raise ValueError("not for 5 \N{EURO SIGN}")
-
-
-class Forks(ForeignDataWrapper):
-    """Forks; the option ``child`` says what the child does then."""
-
-    def __init__(self, options: dict[str, str], columns: Any) -> None:
-        super().__init__(options, columns)
-        self.options = options
-
-    def execute(self, quals: Any, columns: Any) -> Any:
-        child = os.fork()
-        if child == 0:
-            print("printed by the child")
-            if self.options["child"] == "raise":
-                raise ValueError("raised by the child")
-            if self.options["child"] == "exit":
-                sys.exit(3)
-            return
-        _pid, status = os.waitpid(child, 0)
-        yield (os.waitstatus_to_exitcode(status),)
 
 
 class Handles(ForeignDataWrapper):
