@@ -22,6 +22,7 @@ from typing import Any, cast
 
 import psycopg
 
+import idle_sessions
 import remote_postgres
 from bench_wrappers import Lookup
 from harness import Cluster, ClusterError, Stage
@@ -342,6 +343,7 @@ class Measured:
     growth: float
     writes: dict[str, dict[str, float]]
     writing_growth: float
+    idle: dict[str, idle_sessions.Memory]
     remote: remote_postgres.Remote
 
 
@@ -366,6 +368,9 @@ def bars(measured: Measured) -> Table:
         Result("INSERT ... SELECT by insert", 1.5, rows / heap, "x unlogged heap"),
         Result("INSERT ... SELECT by bulk_insert", 0.9, batches / heap, "x unlogged heap"),
         Result("growth of memory over writes", 1, measured.writing_growth, "MB"),
+        Result(
+            "private memory of an idle session", 10, idle_sessions.growth(measured.idle), "MB more"
+        ),
         *measured.remote.bars(),
     ]
     return Table(
@@ -498,12 +503,14 @@ def measure(cluster: Cluster, size: Size) -> str:
         growth,
         writes,
         writing_growth(cluster, size),
+        idle_sessions.measure(cluster),
         others,
     )
     tables = [bars(measured)]
     tables += [times_table(*pair) for pair in zip(queries, times, strict=True)]
     tables += [latency_table(latencies), planning_table(planning), lookups_table(lookups, size)]
     tables += [writes_table(*pair) for pair in writes.items()]
+    tables.append(idle_sessions.table(measured.idle))
     tables += others.tables()
     return "\n".join([describe(cluster, size), *(table.markdown() for table in tables)])
 
