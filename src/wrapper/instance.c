@@ -410,6 +410,26 @@ refresh(const InstanceKey *key)
 }
 
 /*
+ * Pins an instance and has it take part in the transaction; in this order, since
+ * its begin() may lead to multicorn_reset(). Throws what begin() raises.
+ */
+static void
+pin(Instance *instance)
+{
+	instance->pins++;
+	PG_TRY();
+	{
+		transaction_join(instance);
+	}
+	PG_CATCH();
+	{
+		instance_release_later(instance);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
+/*
  * The instance for a table as a user sees it, made at first use and pinned:
  * give it back with instance_release(). Throws what the catalogs, the import
  * and the constructor have to object to.
@@ -442,8 +462,7 @@ instance_acquire(Oid table, Oid user)
 		entry = find_entry(&key);
 	}
 	instance = entry->instance;
-	transaction_join(instance);
-	instance->pins++;
+	pin(instance);
 	return instance;
 }
 
