@@ -183,7 +183,7 @@ UNREACHABLE_STATES = frozenset(("57P01", "57P02", "57P03", "53300"))
 # In a verbose message, whatever the language: "FATAL:  57P03: the database system is starting up",
 # and below it "LOCATION:  ProcessStartupPacket, postmaster.c:2398".
 _CODE = re.compile(r"(?<=:  )([0-9A-Z]{5}): ")
-_LOCATION = re.compile(r"\n[^\s:]+:  (?:\w+, )?[^\s:]+:\d+(?=\n|$)")
+_LOCATION = re.compile(r"\n[^\n:]+:\s*\w+, [^\s:]+:\d+(?=\n|$)")
 
 
 @cache
