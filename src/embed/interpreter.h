@@ -16,6 +16,7 @@ typedef struct InterpreterFunctions
 {
 	PyObject *close;
 	PyObject *commands;
+	PyObject *database_error;
 	PyObject *describe;
 	PyObject *dump_json;
 	PyObject *explain;

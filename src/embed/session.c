@@ -20,6 +20,9 @@
 #include "storage/ipc.h"
 #include "utils/guc.h"
 
+bool session_is_committing = false;
+bool session_savepoint_ends = false;
+
 /* Raises RuntimeError where a transaction has been decided, or there is none. */
 bool
 session_require_transaction(void)

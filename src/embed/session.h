@@ -7,6 +7,12 @@
 
 #include "embed/cpython.h"
 
+/* Is the transaction about to commit, but not decided? */
+extern bool session_is_committing;
+
+/* Is a savepoint about to be released, so that no other can begin? */
+extern bool session_savepoint_ends;
+
 extern bool session_require_transaction(void);
 extern PyObject *session_facts(void);
 extern PyObject *session_in_transaction(void);

@@ -131,7 +131,7 @@ filters_ask(RelOptInfo *rel, List *restrictions)
 	if (restrictions == NIL ||
 		instance_hook(state->instance, HOOK_CAN_FILTER) == NULL)
 		return NIL;
-	call_site_push(&site, state->instance->subject, "can_filter");
+	instance_site_push(&site, state->instance, "can_filter");
 	relation = table_open(state->table, NoLock);
 	offer = make_offer(rel, restrictions, RelationGetDescr(relation));
 	table_close(relation, NoLock);

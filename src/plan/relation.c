@@ -352,7 +352,7 @@ multicornGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel,
 	bool known;
 	CallSite site;
 
-	call_site_push(&site, state->instance->subject, NULL);
+	instance_site_push(&site, state->instance, NULL);
 	state->startup_cost = cost_attribute(state->instance, "_startup_cost",
 										 DEFAULT_STARTUP_COST);
 	state->tuple_cost = cost_attribute(state->instance, "_tuple_cost",
