@@ -17,6 +17,7 @@
 #include "execute/federation.h"
 #include "execute/fetch.h"
 #include "execute/import.h"
+#include "execute/local_query.h"
 #include "execute/modify.h"
 #include "execute/scan.h"
 #include "execute/statement.h"
@@ -284,4 +285,5 @@ _PG_init(void)
 	transaction_listen();
 	fetch_listen();
 	statement_listen();
+	local_query_listen();
 }

@@ -86,20 +86,29 @@ module_log(PyObject *self, PyObject *args)
 	Py_RETURN_NONE;
 }
 
+PyObject *(*module_execute)(PyObject *arguments) = NULL;
+
+/* execute(sql, parameters): see local_query_execute(). */
+static PyObject *
+module_execute_sql(PyObject *self, PyObject *arguments)
+{
+	return require_backend() ? module_execute(arguments) : NULL;
+}
+
 /* check_interrupts(): raises Interrupt if PostgreSQL wants to end the statement. */
 static PyObject *
 module_check_interrupts(PyObject *self, PyObject *unused)
 {
 	if (!require_backend())
 		return NULL;
-	return interrupt_check();
+	return interrupt_check(true);
 }
 
 /* on_interrupt(signum, frame): the handler for signal.signal(). */
 static PyObject *
 module_on_interrupt(PyObject *self, PyObject *args)
 {
-	return interrupt_check();
+	return interrupt_check(false);
 }
 
 /* active(): is a wrapper's method on the stack? */
@@ -220,6 +229,8 @@ module_collation_exists(PyObject *self, PyObject *arguments)
 static PyMethodDef methods[] =
 	{{"log", module_log, METH_VARARGS,
 	  PyDoc_STR("log(elevel, message, detail, hint): emit a PostgreSQL message")},
+	 {"execute", module_execute_sql, METH_VARARGS,
+	  PyDoc_STR("execute(sql, parameters): run SQL in this database")},
 	 {"check_interrupts", module_check_interrupts, METH_NOARGS,
 	  PyDoc_STR("raise Interrupt if the statement is to end")},
 	 {"on_interrupt", module_on_interrupt, METH_VARARGS,

@@ -5,7 +5,7 @@
 #ifndef MULTICORN_INSTANCE_H
 #define MULTICORN_INSTANCE_H
 
-#include "embed/cpython.h"
+#include "embed/call.h"
 #include "nodes/bitmapset.h"
 #include "nodes/pg_list.h"
 
@@ -64,6 +64,7 @@ typedef struct Instance
 	/* see transaction.c */
 	bool has_transactions; /* it has a hook for them */
 	bool takes_part;
+	bool ended;	  /* its pre_commit() has been called */
 	bool doomed;  /* it could not roll back to a savepoint */
 	int level;	  /* nesting level it has begun, 0 for none */
 	int released; /* level that it has just released, or 0 */
@@ -80,6 +81,14 @@ extern void instance_release_later(Instance *instance);
 extern List *instance_hold_all(void);
 extern int instance_count(void);
 extern int instance_reset(void);
+
+/* As call_site_push(), for a method of an instance. */
+static inline void
+instance_site_push(CallSite *site, const Instance *instance, const char *method)
+{
+	call_site_push(site, instance->subject, method);
+	site->user = instance->user;
+}
 
 /* The method, borrowed; NULL if the wrapper has none but our base class's. */
 static inline PyObject *
