@@ -414,7 +414,8 @@ refuse_value(MulticornModify *modify, const ConstantColumn *constant,
  * INSERT may leave them NULL, and everyone behind it sees the value.
  */
 static void
-settle_constants(MulticornModify *modify, TupleTableSlot *slot, bool may_be_null)
+settle_constants(MulticornModify *modify, TupleTableSlot *slot,
+				 bool may_be_null)
 {
 	ListCell *cell;
 

@@ -200,11 +200,11 @@ encode_keys(List *pathkeys, RelOptInfo *rel)
 
 		if (column == NULL)
 			break;
-		encoded =
-			lappend(encoded, bms_is_member(column->varattno,
-										   state->instance->constant_columns)
-						? NIL
-						: encode_key(key, column));
+		encoded = lappend(encoded,
+						  bms_is_member(column->varattno,
+										state->instance->constant_columns)
+							  ? NIL
+							  : encode_key(key, column));
 	}
 	return encoded;
 }

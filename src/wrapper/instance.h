@@ -53,13 +53,13 @@ typedef struct Instance
 	PyObject *place;		   /* where, if it has asked; else NULL */
 	Bitmapset *text_columns;   /* attribute numbers with value_form 'text' */
 	Bitmapset *remote_columns; /* those with generated 'remote' */
-	List *constants;		   /* ConstantColumns, which the wrapper does not know */
+	List *constants; /* ConstantColumns, which the wrapper does not know */
 	Bitmapset *constant_columns; /* their attribute numbers */
-	bool checked;			   /* no catalog change was heard of since */
-	bool retired;			   /* replaced: goes with its last user */
-	int pins;				   /* scans in flight, plans in the making */
-	double estimated_rows;	   /* what analyze() has said last; 0 for none */
-	struct Instance *next;	   /* in the list of those left to drop */
+	bool checked;				 /* no catalog change was heard of since */
+	bool retired;				 /* replaced: goes with its last user */
+	int pins;					 /* scans in flight, plans in the making */
+	double estimated_rows;		 /* what analyze() has said last; 0 for none */
+	struct Instance *next;		 /* in the list of those left to drop */
 
 	/* see transaction.c */
 	bool has_transactions; /* it has a hook for them */

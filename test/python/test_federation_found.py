@@ -70,7 +70,9 @@ def test_many_tables_are_compared_at_once(remote: Cluster, session: Session) -> 
         "refresh": "SELECT * FROM multicorn_refresh('found')",
         "check": "SELECT * FROM multicorn_check('found_server')",
     }
-    single = {name: asked(remote, lambda c=call: session.execute(c)) for name, call in calls.items()}
+    single = {
+        name: asked(remote, lambda c=call: session.execute(c)) for name, call in calls.items()
+    }
     session.execute("SELECT multicorn_detach('found', 'found_server', drop => true)")
     one = asked(remote, lambda: attach(session, ["one"]))
     assert asked(remote, lambda: attach(session, ["two", "three", "four"])) == one

@@ -53,7 +53,10 @@ class Follower(Reader):
 
     def __init__(self, folder: Path, cluster: Cluster, deployments: dict[str, Cluster]) -> None:
         places = {f"{name}.example.org": one.host for name, one in deployments.items()}
-        patterns = {r"sudo -u postgres (\w+)": r"\1 -U postgres", r"^python3 ": f"{sys.executable} "}
+        patterns = {
+            r"sudo -u postgres (\w+)": r"\1 -U postgres",
+            r"^python3 ": f"{sys.executable} ",
+        }
         super().__init__(folder, cluster, places, patterns)
         self.patterns.pop(r"sudo (-u postgres )?")
         self.deployments = deployments
