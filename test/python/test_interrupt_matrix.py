@@ -94,7 +94,7 @@ class Attempt:
         try:
             for statement in self.statements:
                 self.session.execute(
-                    sql.SQL(statement).format(t=sql.Identifier(self.table))  # type: ignore[arg-type]
+                    sql.SQL(statement).format(t=sql.Identifier(self.table))
                 )
         except psycopg.Error as error:
             self.raised.append(error)
@@ -166,7 +166,7 @@ class Matrix:
             if warm:
                 session.execute("SELECT FROM state")
             for setting in ("multicorn.cleanup_timeout = '1s'", *settings):
-                session.execute(f"SET {setting}")  # type: ignore[call-overload]
+                session.execute(f"SET {setting}")
             begun = self.server.scratch / table
             made.append(Attempt(way, table, begun, session, statements))
         if creator is not self.server:
@@ -379,7 +379,7 @@ def sessions_on(server: Cluster) -> Iterator[Matrix]:
 
 
 def test_fast_shutdown(own_server: Cluster) -> None:
-    """The server stops whatever its sessions wait for, before and after the decision, or in close()."""
+    """The server stops whatever its sessions wait for, in close() too."""
     with sessions_on(own_server) as matrix:
         before = [
             attempt
@@ -410,30 +410,33 @@ def test_fast_shutdown(own_server: Cluster) -> None:
 def test_recovery_conflict(own_server: Cluster) -> None:
     """On a standby, a wrapper makes way for what the primary has done."""
     own_server.run_sql("CREATE TABLE held (a int)")
-    with sessions_on(own_server) as primary, Standby(own_server) as standby:
-        with sessions_on(standby) as matrix:
-            attempts = []
-            for place in ("execute", "get_rel_size"):
-                statements = ["BEGIN", "SELECT FROM held", "SELECT count(*) FROM {t}"]
-                attempts += matrix.attempts(place, statements, creator=own_server)
-            savepoints = matrix.attempts(
-                "execute",
-                ["BEGIN", "SELECT FROM held", "SAVEPOINT s", "SELECT count(*) FROM {t}"],
-                creator=own_server,
-            )
-            since = time.monotonic()
-            primary.connect().execute("DROP TABLE held")
-            for attempt in attempts:
-                attempt.end()
-                print(f"{attempt.way}: {(attempt.ended - since) * 1000:.0f} ms")
-                assert [error.sqlstate for error in attempt.raised] == ["40001"], attempt.way
-                assert "canceling statement due to conflict with recovery" in str(attempt.raised[0])
-                attempt.session.execute("ROLLBACK")
-                assert attempt.session.execute(
-                    f"SELECT count(*) > 0 FROM {attempt.table}"
-                ).fetchone() == (True,)
-            # PostgreSQL ends the session of one in a savepoint.
-            for attempt in savepoints:
-                attempt.end()
-                attempt.session_ended("due to conflict with recovery")
-                wait_until(lambda pid=attempt.pid: is_gone(pid))  # type: ignore[misc]
+    with (
+        sessions_on(own_server) as primary,
+        Standby(own_server) as standby,
+        sessions_on(standby) as matrix,
+    ):
+        attempts = []
+        for place in ("execute", "get_rel_size"):
+            statements = ["BEGIN", "SELECT FROM held", "SELECT count(*) FROM {t}"]
+            attempts += matrix.attempts(place, statements, creator=own_server)
+        savepoints = matrix.attempts(
+            "execute",
+            ["BEGIN", "SELECT FROM held", "SAVEPOINT s", "SELECT count(*) FROM {t}"],
+            creator=own_server,
+        )
+        since = time.monotonic()
+        primary.connect().execute("DROP TABLE held")
+        for attempt in attempts:
+            attempt.end()
+            print(f"{attempt.way}: {(attempt.ended - since) * 1000:.0f} ms")
+            assert [error.sqlstate for error in attempt.raised] == ["40001"], attempt.way
+            assert "canceling statement due to conflict with recovery" in str(attempt.raised[0])
+            attempt.session.execute("ROLLBACK")
+            assert attempt.session.execute(
+                f"SELECT count(*) > 0 FROM {attempt.table}"
+            ).fetchone() == (True,)
+        # PostgreSQL ends the session of one in a savepoint.
+        for attempt in savepoints:
+            attempt.end()
+            attempt.session_ended("due to conflict with recovery")
+            wait_until(lambda pid=attempt.pid: is_gone(pid))  # type: ignore[misc]
