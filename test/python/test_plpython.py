@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -192,3 +194,28 @@ def test_plpy_is_not_for_wrappers(session: Session, table: str) -> None:
         assert session.execute("SELECT prepares()").fetchone() == (10,)
         session.execute(f"SELECT a FROM {table}")
     assert session.execute("SELECT five(), a FROM of_five").fetchone() == (5, "5")
+
+
+def test_without_plpython(
+    server: Cluster, connect: Connect, add_module: Callable[[str], str]
+) -> None:
+    """Python starts by itself where PL/Python is not installed, and all is the same."""
+    module = add_module(WRAPPERS.replace("import plpy", "", 1))
+    server.run_sql(
+        "CREATE FOREIGN TABLE alone (a text) SERVER python"
+        f" OPTIONS (wrapper '{module}.Runs', sql 'SELECT 5')"
+    )
+    folder = server.run_sql("SELECT setting FROM pg_config WHERE name = 'PKGLIBDIR'")
+    if not Path(folder).is_relative_to(Path(os.environ.get("MULTICORN_BINDIR", "/")).parents[1]):
+        pytest.skip("the server's files are not a copy")
+    library = Path(folder) / "plpython3.so"
+    hidden = library.with_name("hidden.so")
+    library.rename(hidden)
+    try:
+        with connect() as session:
+            assert session.execute("SELECT a FROM alone").fetchone() == ("5",)
+            maps = Path(f"/proc/{session.info.backend_pid}/maps").read_text()
+            assert "libpython" in maps and "plpython" not in maps
+    finally:
+        hidden.rename(library)
+        server.run_sql("DROP FOREIGN TABLE alone")
