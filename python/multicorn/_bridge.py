@@ -86,6 +86,9 @@ if TYPE_CHECKING:
         def transaction_status(self, system: int, number: int) -> str | None:
             """Return what pg_xact_status() says about a transaction."""
 
+        def replace_method(self, cls: type, name: str, method: Any) -> None:
+            """Set an attribute of a type, also of one of a C library."""
+
         def use_libpq(self, library: str, result_rows: type) -> None:
             """Read results by the libpq in a library that is loaded; ImportError if it has none."""
 

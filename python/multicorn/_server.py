@@ -100,9 +100,9 @@ def start() -> None:
 
 
 def database_error(*fields: str | None) -> DatabaseError:
-    """Return the exception for an error of PostgreSQL's: the arguments of DatabaseError, as texts."""
+    """Return the exception for an error of SQL; the arguments are its own, as texts."""
     *texts, position = fields
-    return DatabaseError(*texts, None if position is None else int(position))  # type: ignore[arg-type]
+    return DatabaseError(*texts, None if position is None else int(position))  # type: ignore[arg-type, call-arg]
 
 
 def mapping_options(cls: type) -> frozenset[str]:

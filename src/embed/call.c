@@ -201,6 +201,9 @@ python_call_cleanup(PyObject *callable, PyObject *argument)
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(context);
+		/* A cancel is the statement's, if it can hear of it. */
+		if (geterrcode() == ERRCODE_QUERY_CANCELED && interrupt_holdoff == 0)
+			QueryCancelPending = InterruptPending = true;
 		FlushErrorState();
 		/* Throwing has let go of interrupts; those outside still hold them. */
 		InterruptHoldoffCount = interrupt_holdoff;

@@ -93,9 +93,7 @@ class Attempt:
         """Run the statements up to the one that fails."""
         try:
             for statement in self.statements:
-                self.session.execute(
-                    sql.SQL(statement).format(t=sql.Identifier(self.table))  # type: ignore[arg-type]
-                )
+                self.session.execute(sql.SQL(statement).format(t=sql.Identifier(self.table)))
         except psycopg.Error as error:
             self.raised.append(error)
         self.ended = time.monotonic()
@@ -109,6 +107,11 @@ class Attempt:
         """The session has ended with PostgreSQL's message."""
         assert len(self.raised) == 1, self.way
         assert f"terminating connection {reason}" in str(self.raised[0]), self.way
+
+    def is_gone(self) -> None:
+        """The process ends, and the connection is given up."""
+        wait_until(lambda: is_gone(self.pid))
+        self.session.close()
 
     def goes_on(self) -> None:
         """The session can be used, the table too, and nothing is left of what has waited."""
@@ -166,7 +169,7 @@ class Matrix:
             if warm:
                 session.execute("SELECT FROM state")
             for setting in ("multicorn.cleanup_timeout = '1s'", *settings):
-                session.execute(f"SET {setting}")  # type: ignore[call-overload]
+                session.execute(f"SET {setting}")
             begun = self.server.scratch / table
             made.append(Attempt(way, table, begun, session, statements))
         if creator is not self.server:
@@ -243,7 +246,7 @@ def test_transaction_timeout(matrix: Matrix, place: str) -> None:
     for attempt in attempts:
         attempt.end()
         attempt.session_ended("due to transaction timeout")
-        wait_until(lambda pid=attempt.pid: is_gone(pid))  # type: ignore[misc]
+        attempt.is_gone()
     assert any(attempt.begun.exists() for attempt in attempts)
 
 
@@ -255,7 +258,7 @@ def test_terminate(matrix: Matrix, place: str) -> None:
     matrix.end(attempts, matrix.signal("pg_terminate_backend"))
     for attempt in attempts:
         attempt.session_ended("due to administrator command")
-        wait_until(lambda pid=attempt.pid: is_gone(pid))  # type: ignore[misc]
+        attempt.is_gone()
     assert bystander.execute("SELECT 1").fetchone() == (1,)
 
 
@@ -322,7 +325,7 @@ def test_terminate_after_the_decision(matrix: Matrix, place: str) -> None:
     attempts = matrix.attempts(place, AFTER_DECISION[place], ["multicorn.cleanup_timeout = 0"])
     matrix.end(attempts, matrix.signal("pg_terminate_backend"))
     for attempt in attempts:
-        wait_until(lambda pid=attempt.pid: is_gone(pid))  # type: ignore[misc]
+        attempt.is_gone()
 
 
 def test_close_at_the_end_of_the_session(matrix: Matrix) -> None:
@@ -332,7 +335,7 @@ def test_close_at_the_end_of_the_session(matrix: Matrix) -> None:
         attempt.end()
         attempt.session.close()
     for attempt in attempts:
-        wait_until(lambda pid=attempt.pid: is_gone(pid))  # type: ignore[misc]
+        attempt.is_gone()
         assert attempt.begun.exists()
 
 
@@ -379,7 +382,7 @@ def sessions_on(server: Cluster) -> Iterator[Matrix]:
 
 
 def test_fast_shutdown(own_server: Cluster) -> None:
-    """The server stops whatever its sessions wait for, before and after the decision, or in close()."""
+    """The server stops whatever its sessions wait for, in close() too."""
     with sessions_on(own_server) as matrix:
         before = [
             attempt
@@ -410,30 +413,43 @@ def test_fast_shutdown(own_server: Cluster) -> None:
 def test_recovery_conflict(own_server: Cluster) -> None:
     """On a standby, a wrapper makes way for what the primary has done."""
     own_server.run_sql("CREATE TABLE held (a int)")
-    with sessions_on(own_server) as primary, Standby(own_server) as standby:
-        with sessions_on(standby) as matrix:
-            attempts = []
-            for place in ("execute", "get_rel_size"):
-                statements = ["BEGIN", "SELECT FROM held", "SELECT count(*) FROM {t}"]
-                attempts += matrix.attempts(place, statements, creator=own_server)
-            savepoints = matrix.attempts(
-                "execute",
-                ["BEGIN", "SELECT FROM held", "SAVEPOINT s", "SELECT count(*) FROM {t}"],
-                creator=own_server,
-            )
-            since = time.monotonic()
-            primary.connect().execute("DROP TABLE held")
-            for attempt in attempts:
-                attempt.end()
-                print(f"{attempt.way}: {(attempt.ended - since) * 1000:.0f} ms")
-                assert [error.sqlstate for error in attempt.raised] == ["40001"], attempt.way
-                assert "canceling statement due to conflict with recovery" in str(attempt.raised[0])
+    with (
+        sessions_on(own_server) as primary,
+        Standby(own_server) as standby,
+        sessions_on(standby) as matrix,
+    ):
+        attempts = []
+        # The standby waits for one after the other.
+        ways = [way for way in WAYS if way not in WAITING_AGAIN]
+        for place in ("execute", "get_rel_size"):
+            statements = ["BEGIN", "SELECT FROM held", "SELECT count(*) FROM {t}"]
+            attempts += matrix.attempts(place, statements, creator=own_server, ways=ways)
+        savepoints = matrix.attempts(
+            "execute",
+            ["BEGIN", "SELECT FROM held", "SAVEPOINT s", "SELECT count(*) FROM {t}"],
+            creator=own_server,
+            ways=ways,
+        )
+        since = time.monotonic()
+        primary.connect().execute("DROP TABLE held")
+        gone_on = 0
+        for attempt in attempts:
+            attempt.end()
+            print(f"{attempt.way}: {(attempt.ended - since) * 1000:.0f} ms")
+            assert [error.sqlstate for error in attempt.raised] == ["40001"], attempt.way
+            assert "canceling statement due to conflict with recovery" in str(attempt.raised[0])
+            query = f"SELECT count(*) > 0 FROM {attempt.table}"
+            try:
                 attempt.session.execute("ROLLBACK")
-                assert attempt.session.execute(
-                    f"SELECT count(*) > 0 FROM {attempt.table}"
-                ).fetchone() == (True,)
-            # PostgreSQL ends the session of one in a savepoint.
-            for attempt in savepoints:
-                attempt.end()
-                attempt.session_ended("due to conflict with recovery")
-                wait_until(lambda pid=attempt.pid: is_gone(pid))  # type: ignore[misc]
+                assert attempt.session.execute(query).fetchone() == (True,)
+                gone_on += 1
+            except psycopg.OperationalError:
+                # Up to version 15 a standby may signal again while the first signal is answered,
+                # and PostgreSQL ends the session, which is idle by then.
+                assert standby.version < 160000
+        assert gone_on > 0
+        # PostgreSQL ends the session of one in a savepoint.
+        for attempt in savepoints:
+            attempt.end()
+            attempt.session_ended("due to conflict with recovery")
+            attempt.is_gone()
