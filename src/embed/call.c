@@ -49,22 +49,25 @@ call_site_user(void)
  * Python code runs SQL: until python_resume() with the result, PostgreSQL is at
  * work as if no Python code were on the stack. Never throws.
  */
-int
+SuspendedPython
 python_suspend(void)
 {
-	int depth = python_depth;
+	SuspendedPython suspended = {.depth = python_depth,
+								 .depth_below = python_depth_below};
 
-	python_suspended += depth;
+	python_suspended += suspended.depth;
 	python_depth = python_depth_below = 0;
-	return depth;
+	return suspended;
 }
 
 /* Never throws, but runs Python code. */
 void
-python_resume(int depth)
+python_resume(SuspendedPython suspended)
 {
-	python_suspended -= depth;
-	python_depth = python_depth_below = depth;
+	python_suspended -= suspended.depth;
+	python_depth = suspended.depth;
+	python_depth_below = suspended.depth_below;
+	pgstat_report_wait_start(python_wait_event);
 	if (!interrupt_handlers_installed)
 		interrupt_install();
 	if (references_pending)

@@ -35,10 +35,17 @@ typedef struct CallSite
 	ErrorContextCallback callback;
 } CallSite;
 
+/* What is to be again when SQL that Python code runs has ended. */
+typedef struct SuspendedPython
+{
+	int depth;
+	int depth_below;
+} SuspendedPython;
+
 extern void call_site_context(void *argument);
 extern Oid call_site_user(void);
-extern int python_suspend(void);
-extern void python_resume(int depth);
+extern SuspendedPython python_suspend(void);
+extern void python_resume(SuspendedPython suspended);
 extern void boundary_start(void);
 extern void boundary_settle(void);
 extern PyObject *python_call(PyObject *callable, PyObject *const *arguments,

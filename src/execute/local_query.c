@@ -515,13 +515,13 @@ static PyObject *
 execute(LocalQuery *query)
 {
 	bool succeeded;
-	int depth;
+	SuspendedPython suspended;
 
 	if (!error_guard(read_text, query))
 		return NULL;
-	depth = python_suspend();
+	suspended = python_suspend();
 	succeeded = error_guard(run_guarded, query);
-	python_resume(depth);
+	python_resume(suspended);
 	if (!succeeded)
 	{
 		Py_CLEAR(query->answer);

@@ -125,6 +125,40 @@ def test_postgresql_is_none(
         assert not begun.exists()
 
 
+LOCAL = """
+    import multicorn, pathlib, time
+
+    class Asks:
+        def __init__(self, options, columns): self.begun = pathlib.Path(options["begun"])
+
+        def execute(self, quals, columns):
+            yield (1,)
+            multicorn.execute("SELECT pg_sleep(3600) WHERE pg_try_advisory_lock_shared(77)")
+            self.begun.touch()
+            while True:
+                time.sleep(0.01)
+"""
+
+
+def test_local_sql_is_none(
+    server: Cluster, connect: Connect, add_module: Callable[[str], str]
+) -> None:
+    """SQL that Python code runs shows what it waits for, and what follows it is as before."""
+    begun = server.scratch / "wait_event_of_sql"
+    create_table(server, "asks", "a int", f"wrapper '{add_module(LOCAL)}.Asks', begun '{begun}'")
+    session, holder = connect(), connect()
+    with running(session, "SELECT count(*) FROM asks"):
+        wait_until(lambda: wait_event(server, session) == "Timeout|PgSleep")
+    session.execute("SELECT pg_advisory_unlock_all()")
+    # Now the SQL has nothing to wait for.
+    holder.execute("SELECT pg_advisory_lock(77)")
+    with running(session, "SELECT count(*) FROM asks"):
+        wait_until(begun.exists)
+        assert wait_event(server, session) == python_event(server)
+    with running(session, "DO $$ BEGIN LOOP END LOOP; END $$"):
+        wait_until(lambda: wait_event(server, session) == "none|none")
+
+
 # --- Memory -------------------------------------------------------------------------------------
 
 
