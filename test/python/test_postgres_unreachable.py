@@ -54,6 +54,9 @@ CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CUR
     $$ BEGIN NEW.id = (SELECT count(*) FROM people); RETURN NEW; END $$;
 CREATE FUNCTION copy() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS
     $$ DECLARE n bigint; BEGIN SELECT count(*) INTO n FROM people; RETURN NULL; END $$;
+CREATE FUNCTION fetched(c refcursor) RETURNS SETOF bigint LANGUAGE plpgsql AS
+    $$ DECLARE n bigint; BEGIN
+    LOOP FETCH c INTO n; EXIT WHEN NOT FOUND; RETURN NEXT n; END LOOP; END $$;
 CREATE PROCEDURE read() LANGUAGE plpgsql SET search_path FROM CURRENT AS
     $$ BEGIN PERFORM FROM people; END $$;
 CREATE TRIGGER look BEFORE INSERT ON watched FOR EACH ROW EXECUTE FUNCTION look();
@@ -392,6 +395,10 @@ def test_cursors(report: Report, away: str) -> None:
     report.execute("DECLARE locking CURSOR FOR SELECT * FROM away FOR UPDATE")
     with pytest.raises(Unreachable):
         report.execute("FETCH FROM locking")
+    report.execute("ROLLBACK")
+    report.execute("BEGIN; DECLARE late CURSOR FOR SELECT id FROM away")
+    with pytest.raises(Unreachable):
+        report.execute("INSERT INTO kept SELECT * FROM fetched('late')")
     report.execute("ROLLBACK")
     with report.session.transaction(), report.session.cursor("named") as cursor:
         cursor.itersize = 2
