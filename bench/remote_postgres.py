@@ -93,9 +93,7 @@ class Remote:
         results.append(Result("remote: point query, prepared", 1.5, ours / peer, unit))
         results.append(Result("remote: growth of memory over a cursor", 20, self.growth[1], "MB"))
         first, later = self.down
-        results.append(
-            Result("remote: a server down, after the first", 0.2, later / first, "x it")
-        )
+        results.append(Result("remote: a server down, after the first", 0.2, later / first, "x it"))
         return results
 
     def tables(self) -> list[Table]:
