@@ -473,8 +473,10 @@ def test_tried_once(report: Report, door: Door) -> None:
     report.execute(f"ALTER SERVER \"{server}\" OPTIONS (ADD retry_after '0.000001')")
     assert report.rows("SELECT count(*) FROM people a, people b") == [(25,)]
     assert door.callers == 4
+    since = report.rows("SELECT since FROM multicorn_skipped()")
     assert report.people() == PRESENT
     assert door.callers == 5
+    assert report.rows("SELECT since FROM multicorn_skipped()") == since
 
 
 def test_one_attempt_in_a_query(report: Report, door: Door) -> None:
