@@ -6,9 +6,11 @@ same options. The other server is this very one, over TCP.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 
 import psycopg
@@ -29,6 +31,17 @@ PEER, OURS = "postgres_fdw", "multicorn_postgres"
 WRAPPERS = (PEER, OURS)
 
 SETUP = Path(__file__).resolve().parent / "remote_postgres.sql"
+
+# A server that takes the call and never answers, beside one that is there.
+SILENT = """
+CREATE TABLE branches (id int);
+CREATE SERVER silent FOREIGN DATA WRAPPER multicorn_postgres
+    OPTIONS (host '127.0.0.1', port '{port}', connect_timeout '1', on_unreachable 'skip');
+CREATE USER MAPPING FOR CURRENT_USER SERVER silent OPTIONS (user 'postgres');
+CREATE FOREIGN TABLE branch_silent () INHERITS (branches) SERVER silent;
+ALTER TABLE multicorn_postgres.narrow_by_default INHERIT branches
+"""
+BRANCHES = "SELECT count(*), max(id) FROM branches WHERE id < 10"
 
 SUMS = "SELECT count(*), sum(id), max(name), sum(val) FROM"
 
@@ -59,12 +72,15 @@ class Remote:
         times: Their times in milliseconds.
         points: The latency of a point query, in microseconds.
         growth: By how much memory has grown over a cursor, in MB.
+        down: The time of a query over a server that does not answer, the first one in the session
+            and a later one, in milliseconds.
     """
 
     races: list[Race]
     times: list[list[float]]
     points: list[float]
     growth: list[float]
+    down: tuple[float, float]
 
     def bars(self) -> list[Result]:
         """Return the bars."""
@@ -76,6 +92,8 @@ class Remote:
         peer, ours = self.points
         results.append(Result("remote: point query, prepared", 1.5, ours / peer, unit))
         results.append(Result("remote: growth of memory over a cursor", 20, self.growth[1], "MB"))
+        first, later = self.down
+        results.append(Result("remote: a server down, after the first", 0.2, later / first, "x it"))
         return results
 
     def tables(self) -> list[Table]:
@@ -88,6 +106,14 @@ class Remote:
         rows.append(_row("remote: growth of memory over a cursor", "MB", self.growth))
         return [
             Table("Another PostgreSQL server", ["what", "unit", PEER, OURS, f"x {PEER}"], rows),
+            Table(
+                "A server that is down, left out (connect_timeout 1 s)",
+                ["query", "ms"],
+                [
+                    [which, f"{time:.1f}"]
+                    for which, time in zip(("the first", "a later one"), self.down, strict=True)
+                ],
+            ),
         ]
 
 
@@ -164,7 +190,23 @@ def measure(
         memory_growth(cluster, f"SELECT * FROM {wrapper}.large", largest, FETCHED_AT_ONCE)
         for wrapper in WRAPPERS
     ]
-    return Remote(those, times, medians(points), growth)
+    return Remote(those, times, medians(points), growth, measure_down(connection, rounds))
+
+
+def measure_down(connection: psycopg.Connection, rounds: int) -> tuple[float, float]:
+    """Return the times of a query over a server that does not answer: the first, and a later one.
+
+    Raises:
+        BenchError: The other server's rows are missing as well.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        for statement in SILENT.format(port=listener.getsockname()[1]).split(";"):
+            connection.execute(statement.encode())
+        first, answer = time_query(connection, BRANCHES)
+        later = [time_query(connection, BRANCHES) for _ in range(rounds)]
+    if any(other != answer for _, other in later) or "9" not in answer:
+        raise BenchError(f"Wrong answers from the server that is there: {answer}")
+    return first, median(time for time, _ in later)
 
 
 def measure_race(connection: psycopg.Connection, race: Race, rounds: int) -> list[float]:

@@ -14,6 +14,7 @@
 #include "embed/call.h"
 #include "embed/error.h"
 #include "embed/interpreter.h"
+#include "execute/statement.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "utils/memutils.h"
@@ -371,6 +372,8 @@ fetch_execute(OpenScan *open, PyObject *const *arguments, size_t count,
 
 	open->end_scan_due = true;
 	session_query = open->query;
+	session_query.may_be_incomplete = open->query.may_be_incomplete &&
+		!statement_needs_all();
 	take_iterator(open, "execute",
 				  reference_create(python_call(open->instance->execute,
 											   arguments, count, keywords)));

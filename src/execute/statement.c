@@ -72,16 +72,15 @@ utility_needs_all(const Node *statement)
 }
 
 /*
- * May the answer to a query that begins lack rows? Not in a trigger, which is
- * part of a write that may be over; and a parallel worker does not know what its
- * leader runs.
+ * Does something that runs now need all rows, whatever query it has them from? A
+ * cursor may have begun before it. A trigger is part of a write that may be over,
+ * and a parallel worker does not know what its leader runs.
  */
-static bool
-may_be_incomplete(const QueryDesc *query)
+bool
+statement_needs_all(void)
 {
-	return complete_depth == 0 && !query_needs_all(query) &&
-		DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0)) == 0 &&
-		!IsParallelWorker();
+	return complete_depth > 0 || IsParallelWorker() ||
+		DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0)) > 0;
 }
 
 /* ---------- hooks ---------- */
@@ -113,7 +112,7 @@ executor_start(QueryDesc *query, int eflags)
 	if (unlikely(interrupt_handlers_installed) &&
 		!reads_foreign_table(query->plannedstmt))
 		interrupt_restore();
-	statement_query.may_be_incomplete = may_be_incomplete(query);
+	statement_query.may_be_incomplete = !query_needs_all(query);
 	statement_query.number = ++queries;
 	statement_query.statement = GetCurrentStatementStartTimestamp();
 	if (next_executor_start != NULL)

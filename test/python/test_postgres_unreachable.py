@@ -54,6 +54,9 @@ CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CUR
     $$ BEGIN NEW.id = (SELECT count(*) FROM people); RETURN NEW; END $$;
 CREATE FUNCTION copy() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS
     $$ DECLARE n bigint; BEGIN SELECT count(*) INTO n FROM people; RETURN NULL; END $$;
+CREATE FUNCTION fetched(c refcursor) RETURNS SETOF bigint LANGUAGE plpgsql AS
+    $$ DECLARE n bigint; BEGIN
+    LOOP FETCH c INTO n; EXIT WHEN NOT FOUND; RETURN NEXT n; END LOOP; END $$;
 CREATE PROCEDURE read() LANGUAGE plpgsql SET search_path FROM CURRENT AS
     $$ BEGIN PERFORM FROM people; END $$;
 CREATE TRIGGER look BEFORE INSERT ON watched FOR EACH ROW EXECUTE FUNCTION look();
@@ -393,6 +396,10 @@ def test_cursors(report: Report, away: str) -> None:
     with pytest.raises(Unreachable):
         report.execute("FETCH FROM locking")
     report.execute("ROLLBACK")
+    report.execute("BEGIN; DECLARE late CURSOR FOR SELECT id FROM away")
+    with pytest.raises(Unreachable):
+        report.execute("INSERT INTO kept SELECT * FROM fetched('late')")
+    report.execute("ROLLBACK")
     with report.session.transaction(), report.session.cursor("named") as cursor:
         cursor.itersize = 2
         assert sorted(cursor.execute("SELECT name FROM people")) == [(name,) for name in PRESENT]
@@ -466,8 +473,10 @@ def test_tried_once(report: Report, door: Door) -> None:
     report.execute(f"ALTER SERVER \"{server}\" OPTIONS (ADD retry_after '0.000001')")
     assert report.rows("SELECT count(*) FROM people a, people b") == [(25,)]
     assert door.callers == 4
+    since = report.rows("SELECT since FROM multicorn_skipped()")
     assert report.people() == PRESENT
     assert door.callers == 5
+    assert report.rows("SELECT since FROM multicorn_skipped()") == since
 
 
 def test_one_attempt_in_a_query(report: Report, door: Door) -> None:

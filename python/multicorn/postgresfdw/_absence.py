@@ -18,7 +18,7 @@ __all__ = ["Absences", "Reading", "absences", "available"]
 
 T = TypeVar("T")
 
-# The name of the server, libpq's message, and when it was, in microseconds since 1970.
+# The name of the server, libpq's message, and since when, in microseconds since 1970.
 Skipped = tuple[str, str, int]
 
 

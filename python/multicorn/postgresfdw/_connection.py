@@ -113,12 +113,12 @@ def may_skip(settings: ConnectionSettings) -> bool:
 
 @dataclass(frozen=True)
 class Failure:
-    """An attempt to connect to a server that could not be reached.
+    """A server that could not be reached.
 
     Attributes:
-        message: what libpq has said.
-        since: when that was, by the clock, in microseconds since 1970.
-        at: the same by `time.monotonic()`.
+        message: what libpq has said the last time.
+        since: when it was missing for the first time, in microseconds since 1970.
+        at: when it was tried the last time, by `time.monotonic()`.
         parameters: what was tried.
     """
 
@@ -501,14 +501,17 @@ class Connection:
         name, parameters, settings = self.server.name, self._parameters, self.settings
         if self._check_before is not None:
             self._check_before(parameters)
-        self._failure = None
+        before = self._failure
         try:
             link = Link(parameters, self._check_after, SKIP_TIMEOUT if may_skip(settings) else 0)
         except ConnectFailure as failure:
+            self._failure = None
             if failure.is_unreachable:
-                now = time_ns() // 1000
-                self._failure = Failure(str(failure), now, monotonic(), parameters)
+                goes_on = before is not None and before.parameters == parameters
+                since = before.since if before is not None and goes_on else time_ns() // 1000
+                self._failure = Failure(str(failure), since, monotonic(), parameters)
             raise connection_failed(name, str(failure), failure.is_unreachable) from None
+        self._failure = None
         self._connected_with = (parameters, settings)
         self._link = link
 
