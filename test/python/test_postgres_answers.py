@@ -705,7 +705,7 @@ def create_server(server: Cluster, name: str, wrapper: str, options: str = "") -
     server.run_sql(
         f"CREATE SERVER {name} FOREIGN DATA WRAPPER {wrapper} OPTIONS"
         f" (host '{server.host}', port '{server.port}', dbname '{REMOTE}'{options});"
-        f"CREATE USER MAPPING FOR CURRENT_USER SERVER {name} OPTIONS (user 'postgres');"
+        f"CREATE USER MAPPING FOR CURRENT_USER SERVER {name} OPTIONS (user 'asker');"
         f"CREATE SCHEMA {name};",
         LOCAL,
     )
@@ -720,6 +720,11 @@ def database(server: Cluster) -> str:
     if available == "0":
         pytest.skip("postgres_fdw is not installed")
     create_databases(server)
+    # Whom the remote server knows finds evil functions, operators and types first.
+    server.run_sql(
+        "CREATE ROLE asker SUPERUSER LOGIN;"
+        "ALTER ROLE asker SET search_path = evil, public, pg_catalog"
+    )
     server.run_sql("CREATE EXTENSION multicorn; CREATE EXTENSION postgres_fdw", LOCAL)
     server.run_sql(read_tables(HEAP), LOCAL)
     server.run_sql(read_tables("remote"), REMOTE)
