@@ -6,7 +6,7 @@ the session goes on. The objects are those of test/wrappers/hostile.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
@@ -323,9 +323,24 @@ def test_what_calls_itself_a_str_is_none(hostile: Session) -> None:
     assert hostile.execute("SELECT t FROM hostile").fetchall() == [("29 February",)]
 
 
-def test_a_name_of_a_class_is_shown_in_part(hostile: Session, connect: Connect) -> None:
-    """In the encoding of the database, too."""
+def test_a_name_of_a_class_is_shown_in_part(hostile: Session) -> None:
     choose(hostile, "insert", "long name")
     with pytest.raises(psycopg.Error) as raised:
         hostile.execute(INSERT)
     assert len(raised.value.diag.message_primary or "") < 300
+
+
+def test_a_name_of_a_class_is_shown_in_the_encoding_of_the_database(
+    connect: Connect, create_database: Callable[[str], str]
+) -> None:
+    """What that lacks is shown as an escape."""
+    with connect(create_database("LATIN1")) as session, session.transaction(force_rollback=True):
+        session.execute(
+            "CREATE FOREIGN TABLE choice (place text, object text)"
+            " SERVER python OPTIONS (wrapper 'hostile.Choice');"
+            "CREATE FOREIGN TABLE hostile (i integer, t text)"
+            " SERVER python OPTIONS (wrapper 'hostile.Hostile')"
+        )
+        choose(session, "insert", "name beyond ASCII")
+        with pytest.raises(psycopg.Error, match=r"not Gr\\xf6\\xdfe\\u20ac"):
+            session.execute(INSERT)
