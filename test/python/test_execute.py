@@ -14,7 +14,7 @@ import pytest
 from psycopg import errors
 
 import multicorn
-from harness import Cluster
+from harness import Cluster, Standby
 from harness.sessions import LONGEST_WAIT, Connect, Session, wait_until
 
 numbers = count()
@@ -275,6 +275,20 @@ def test_read_only_transactions(session: Session, ask: Ask, heap: str) -> None:
     session.execute("BEGIN READ ONLY")
     with pytest.raises(errors.ReadOnlySqlTransaction):
         session.execute(f"SELECT FROM {name}")
+
+
+def test_on_a_standby(server: Cluster, session: Session, heap: str) -> None:
+    """It can read there."""
+    reads = create(session, "rows = execute('SELECT count(*) FROM heap WHERE n > $1', [0])")
+    writes = create(session, "execute('INSERT INTO heap VALUES (3)')")
+    with (
+        Standby(server) as standby,
+        psycopg.connect(standby.dsn, autocommit=True) as copy,
+    ):
+        assert copy.execute(f"SELECT a FROM {reads}").fetchone() == ("2",)
+        with pytest.raises(errors.ReadOnlySqlTransaction):
+            copy.execute(f"SELECT a FROM {writes}")
+        assert copy.execute(f"SELECT a FROM {reads}").fetchone() == ("2",)
 
 
 def test_snapshots(session: Session, connect: Connect, heap: str) -> None:

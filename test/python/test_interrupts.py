@@ -177,3 +177,49 @@ def test_the_echo_of_a_cancel_does_not_end_the_hook_of_its_rollback(
     with pytest.raises(psycopg.errors.QueryCanceled):
         session.execute(f"SELECT FROM {module}")
     assert told == ["rolled back"]
+
+
+def test_the_echo_of_a_cancel_does_not_end_a_finally(
+    session: Session, add_module: Callable[[str], str]
+) -> None:
+    """Neither does it end what the wrapper does because of the first signal."""
+    module = add_module("""
+        import os
+        import signal
+        import time
+
+        from multicorn import ForeignDataWrapper
+
+        class Cleans(ForeignDataWrapper):
+            def execute(self, quals, columns):
+                try:
+                    os.kill(os.getpid(), signal.SIGINT)
+                    time.sleep(3600)
+                finally:
+                    os.kill(os.getpid(), signal.SIGINT)
+                    time.sleep(0.01)
+                    self.cleaned = True
+
+            def rollback(self):
+                print("cleaned", self.cleaned)
+    """)
+    session.execute(f"CREATE FOREIGN TABLE {module} (n int) SERVER python"
+                    f" OPTIONS (wrapper '{module}.Cleans')")  # fmt: skip
+    told: list[str | None] = []
+    session.add_notice_handler(lambda notice: told.append(notice.message_primary))
+    with pytest.raises(psycopg.errors.QueryCanceled):
+        session.execute(f"SELECT FROM {module}")
+    assert told == ["cleaned True"]
+    assert session.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_later_cancel_ends_a_finally(server: Cluster, connect: Connect) -> None:
+    """Who cancels once more means it."""
+    case = Case(server, "wait_in_finally")
+    with connect() as connection:
+        connection.execute("SET multicorn.cleanup_timeout = 0")
+        cancel = f"SELECT pg_cancel_backend({connection.info.backend_pid})"
+        with case.running(connection) as raised:
+            wait_until(lambda: server.run_sql(cancel) and raised)
+        assert [type(error) for error in raised] == [errors.QueryCanceled]
+        assert connection.execute("SELECT 1").fetchone() == (1,)
