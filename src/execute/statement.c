@@ -1,14 +1,10 @@
 /*
  * statement.c
-<<<<<<< HEAD
  *	  What is to be known of a query before its scans begin and while it runs:
  *	  PostgreSQL's signal handlers are put back before one that has nothing to do
  *	  with Python, and whether an answer without the rows of a server that cannot
- *	  be reached would be kept somewhere, where nobody sees the warning.
-=======
- *	  Between statements: PostgreSQL's signal handlers are put back before one
- *	  that has nothing to do with Python, and DISCARD ALL drops instances.
->>>>>>> main
+ *	  be reached would be kept somewhere, where nobody sees the warning. DISCARD
+ *	  ALL drops instances.
  */
 #include "embed/cpython.h"
 
@@ -19,11 +15,8 @@
 #include "execute/statement.h"
 #include "executor/executor.h"
 #include "tcop/utility.h"
-<<<<<<< HEAD
 #include "utils/fmgrprotos.h"
-=======
 #include "wrapper/instance.h"
->>>>>>> main
 
 static ExecutorStart_hook_type next_executor_start = NULL;
 static ExecutorRun_hook_type next_executor_run = NULL;
@@ -225,48 +218,40 @@ process_next(const Utility *utility)
 
 /* As executor_run(). */
 static void
-process_utility(PlannedStmt *statement, const char *text, bool read_only_tree,
-				ProcessUtilityContext context, ParamListInfo parameters,
-				QueryEnvironment *environment, DestReceiver *receiver,
-				QueryCompletion *completion)
+process_complete(const Utility *utility)
 {
-<<<<<<< HEAD
-	const Utility utility = {statement, text,		read_only_tree,
-							 context,	parameters, environment,
-							 receiver,	completion};
-=======
-	bool discards = discards_all(statement->utilityStmt);
->>>>>>> main
-
-	/* What EXPLAIN plans may be a foreign table's; it begins a query itself. */
-	if (!IsA(statement->utilityStmt, ExplainStmt))
-		interrupt_restore();
-<<<<<<< HEAD
-	if (!utility_needs_all(statement->utilityStmt))
-	{
-		process_next(&utility);
-		return;
-	}
 	complete_depth++;
 	PG_TRY();
 	{
-		process_next(&utility);
+		process_next(utility);
 	}
 	PG_FINALLY();
 	{
 		complete_depth--;
 	}
 	PG_END_TRY();
-=======
-	if (next_process_utility != NULL)
-		next_process_utility(statement, text, read_only_tree, context,
-							 parameters, environment, receiver, completion);
+}
+
+static void
+process_utility(PlannedStmt *statement, const char *text, bool read_only_tree,
+				ProcessUtilityContext context, ParamListInfo parameters,
+				QueryEnvironment *environment, DestReceiver *receiver,
+				QueryCompletion *completion)
+{
+	const Utility utility = {statement, text,		read_only_tree,
+							 context,	parameters, environment,
+							 receiver,	completion};
+	bool discards = discards_all(statement->utilityStmt);
+
+	/* What EXPLAIN plans may be a foreign table's; it begins a query itself. */
+	if (!IsA(statement->utilityStmt, ExplainStmt))
+		interrupt_restore();
+	if (utility_needs_all(statement->utilityStmt))
+		process_complete(&utility);
 	else
-		standard_ProcessUtility(statement, text, read_only_tree, context,
-								parameters, environment, receiver, completion);
+		process_next(&utility);
 	if (discards)
 		instance_reset();
->>>>>>> main
 }
 
 /* Registers for queries and utility statements. Called once, at load. */

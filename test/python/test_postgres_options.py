@@ -32,7 +32,9 @@ SINCE = {
 }
 
 # What postgres_fdw does not have.
-OURS_ALONE = frozenset(("key", "generated", "shippable", "on_unreachable", "retry_after"))
+OURS_ALONE = frozenset(
+    ("key", "generated", "shippable", "on_missing", "on_unreachable", "retry_after")
+)
 
 VALUES: dict[options.Reader, tuple[str, ...]] = {
     options.read_boolean: (
@@ -256,13 +258,14 @@ def test_options_mean_what_they_say() -> None:
         "extensions": 'PostGIS, "Mixed""Case"',
         "analyze_sampling": "system",
         "async_capable": "true",
+        "on_missing": "null",
         "table_name": "Remote",
         "host": "ignored",
     }
     settings = options.TableSettings.read(given, "local", "name")
     assert settings == options.TableSettings(
         *("local", "Remote", 16, 1000, False, False, True, 1.5, 0.0),
-        *(("postgis", 'Mixed"Case'), "system", True),
+        *(("postgis", 'Mixed"Case'), "system", True, "null"),
     )
     assert options.TableSettings.read({}, "s", "t") == options.TableSettings("s", "t")
     assert options.ConnectionSettings.read({}) == options.ConnectionSettings()

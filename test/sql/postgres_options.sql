@@ -23,7 +23,7 @@ CREATE SERVER remote FOREIGN DATA WRAPPER multicorn_postgres OPTIONS (
     updatable 'on', truncatable 'OFF', fetch_size '100', batch_size '10', async_capable 'true',
     parallel_commit 'true', parallel_abort 'true', keep_connections 'False',
     analyze_sampling 'bernoulli', use_scram_passthrough 'false', on_unreachable 'skip',
-    retry_after '0.5');
+    retry_after '0.5', on_missing 'error');
 CREATE USER MAPPING FOR CURRENT_USER SERVER remote OPTIONS (
     "user" 'me', password 'secret', sslpassword 'secret', sslcert 'cert', sslkey 'key',
     gssdelegation '0', password_required 'false', use_scram_passthrough 'true');
@@ -33,7 +33,7 @@ CREATE FOREIGN TABLE tab (
 ) SERVER remote OPTIONS (
     schema_name 'public', table_name 'Tab', use_remote_estimate 'true', updatable 'false',
     truncatable 'true', fetch_size '0x10', batch_size '1e3', async_capable 'false',
-    analyze_sampling 'off');
+    analyze_sampling 'off', on_missing 'null');
 
 -- Names that nothing has: similar ones are suggested, or all are listed.
 CREATE SERVER wrong FOREIGN DATA WRAPPER multicorn_postgres OPTIONS (fetchsize '100');
@@ -89,6 +89,7 @@ ALTER SERVER remote OPTIONS (SET fdw_tuple_cost '1 kB');
 ALTER SERVER remote OPTIONS (SET extensions 'one two');
 ALTER SERVER remote OPTIONS (SET analyze_sampling 'Auto');
 ALTER SERVER remote OPTIONS (SET on_unreachable 'ignore');
+ALTER SERVER remote OPTIONS (SET on_missing 'NULL');
 ALTER SERVER remote OPTIONS (SET retry_after '0');
 ALTER SERVER remote OPTIONS (SET retry_after 'never');
 ALTER FOREIGN TABLE tab OPTIONS (ADD on_unreachable 'skip');

@@ -28,12 +28,13 @@ from multicorn.postgresfdw._errors import (
     TRANSACTION_ROLLED_BACK,
     connection_failed,
     connection_lost,
+    explain_missing,
     outcome_unknown,
     remote_error,
     results_lost,
     text_of,
 )
-from multicorn.postgresfdw._link import CheckAfter, Link, Owner, Request, Value
+from multicorn.postgresfdw._link import CheckAfter, Link, Owner, Request, Table, Value
 from multicorn.postgresfdw._wait import ConnectFailure
 from multicorn.utils import DEBUG, WARNING, ForeignServer, log_to_postgres
 
@@ -228,7 +229,12 @@ class Connection:
     # --- Requests ---------------------------------------------------------------------------------
 
     def execute(
-        self, sql: str, parameters: Sequence[Value] = (), *, binary: bool = False
+        self,
+        sql: str,
+        parameters: Sequence[Value] = (),
+        *,
+        binary: bool = False,
+        table: Table | None = None,
     ) -> pq.abc.PGresult:
         """Run a command in the remote transaction, and wait for its result.
 
@@ -236,6 +242,7 @@ class Connection:
             sql: the command; without parameters and `binary`, it may be several.
             parameters: values for $1 and so on, in text form.
             binary: whether the result is to be in binary format.
+            table: the table that it is about, for messages.
 
         Returns:
             The result, the last one of several.
@@ -245,11 +252,14 @@ class Connection:
         """
         simple = not parameters and not binary
         request = self._submit(None, sql, None if simple else parameters, binary=binary)
+        request.table = table
         return self._take_results(request)[-1]
 
-    def query(self, sql: str, parameters: Sequence[Value] = ()) -> list[tuple[str | None, ...]]:
+    def query(
+        self, sql: str, parameters: Sequence[Value] = (), table: Table | None = None
+    ) -> list[tuple[str | None, ...]]:
         """Run a query as `execute` does, and return its rows in text form."""
-        result = self.execute(sql, parameters)
+        result = self.execute(sql, parameters, table=table)
         return [self.row(result, row) for row in range(result.ntuples)]
 
     def row(self, result: pq.abc.PGresult, number: int) -> tuple[str | None, ...]:
@@ -668,6 +678,10 @@ class Connection:
             error = remote_error(request.results[at], request.sql_of(at), link.encoding)
             if request.is_prepared and error.sqlstate in OUTDATED_STATEMENT:
                 self._forget_statements(link, error.sqlstate == CHANGED_RESULT)
+            if request.table is not None:
+                explain_missing(
+                    error, self.server.name, request.table.sql, request.table.reads_null
+                )
             raise error
         return request.results[len(request.steps) :]
 

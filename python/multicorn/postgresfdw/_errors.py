@@ -39,6 +39,24 @@ NOT_CONNECTED = "08001"
 OUTCOME_UNKNOWN = "08007"
 TRANSACTION_ROLLED_BACK = "40000"
 FAILED_TRANSACTION = "25P02"
+UNDEFINED_COLUMN = "42703"
+UNDEFINED_TABLE = "42P01"
+
+# What is to be done about a missing column or table.
+MIGRATE = (
+    "Migrate that server, or set on_missing 'null' on the server or the foreign table to have the"
+    " column read as NULL."
+)
+ONLY_NULL = "Migrate that server. Until then, nothing but NULL can be written there."
+KEY_MISSING = (
+    "The key of a table cannot read as NULL: migrate that server, or drop the option key of the"
+    " column."
+)
+
+CREATE_TABLE = "Create it there, or drop the foreign table or take it from its parent."
+
+# What CONTEXT begins with.
+REMOTE_COMMAND = "remote SQL command: "
 
 
 def codec(encoding: str) -> str:
@@ -111,9 +129,61 @@ def remote_error(result: pq.abc.PGresult, sql: str, encoding: str) -> Error:
     """Return a remote error as ours, with the remote command in CONTEXT."""
     report = Report(result, encoding)
     lines = [report.context] if report.context else []
-    lines.append(f"remote SQL command: {sql}")
+    lines.append(REMOTE_COMMAND + sql)
     return Error(
         report.message, report.sqlstate, report.detail, report.hint, context="\n".join(lines)
+    )
+
+
+def explain_missing(error: Error, server: str, table: str, reads_null: bool) -> None:
+    """Say of an error about a missing column or table where that is, and what to do.
+
+    Not of those from within the remote server, where a function or trigger lacks something.
+
+    Args:
+        error: the remote's.
+        server: the name of the foreign server.
+        table: the remote table, as SQL writes it.
+        reads_null: whether its missing columns are known before they are asked for.
+    """
+    if error.sqlstate not in (UNDEFINED_COLUMN, UNDEFINED_TABLE) or error.detail:
+        return
+    if not (error.context or "").startswith(REMOTE_COMMAND):
+        return
+    if error.sqlstate == UNDEFINED_TABLE:
+        remedy = CREATE_TABLE
+    elif reads_null:
+        remedy = "The remote table was altered within the transaction: try it again."
+    else:
+        remedy = MIGRATE
+    error.detail = _place(server, table)
+    error.hint = f"{error.hint}\n{remedy}" if error.hint else remedy
+
+
+def _place(server: str, table: str) -> str:
+    """Return where a remote table is, for DETAIL."""
+    return f'The remote table is {table} on server "{server}".'
+
+
+def column_missing(server: str, table: str, column: str, remedy: str) -> Error:
+    """Return the error of a column that the remote table lacks, which we have found out."""
+    return Error(
+        f'column "{column}" of relation {table} does not exist',
+        UNDEFINED_COLUMN,
+        _place(server, table),
+        remedy,
+        context="",
+    )
+
+
+def table_missing(server: str, table: str) -> Error:
+    """Return the error of a remote table that is missing, which we have found out."""
+    return Error(
+        f"relation {table} does not exist",
+        UNDEFINED_TABLE,
+        _place(server, table),
+        CREATE_TABLE,
+        context="",
     )
 
 

@@ -27,7 +27,7 @@ from multicorn.postgresfdw._wait import (
 )
 from multicorn.utils import log_to_postgres
 
-__all__ = ["Link", "Owner", "Request", "Value"]
+__all__ = ["Link", "Owner", "Request", "Table", "Value"]
 
 # The remote session is to write values so that they are read alike, and to mean by a name what
 # it is in pg_catalog, or what its schema says.
@@ -50,6 +50,18 @@ class Owner(Protocol):
         """Bring the pending request to rest: take its results, or end the COPY."""
 
 
+class Table(Protocol):
+    """A remote table, as messages speak of it."""
+
+    @property
+    def sql(self) -> str:
+        """Its name, as SQL writes it."""
+
+    @property
+    def reads_null(self) -> bool:
+        """Whether columns that it lacks read as NULL."""
+
+
 class Request:
     """What was sent and is not answered completely.
 
@@ -66,6 +78,7 @@ class Request:
         is_prepared: whether a prepared statement is run.
         prepares: the name of the statement that the last step prepares, here and on the server.
         half_sent: whether only a part of a pipeline has been handed to libpq.
+        table: the table that it is about, or None: an owner's attribute of that name.
     """
 
     __slots__ = (
@@ -81,6 +94,7 @@ class Request:
         "results",
         "sql",
         "steps",
+        "table",
     )
 
     def __init__(
@@ -105,6 +119,7 @@ class Request:
         self.is_prepared = is_prepared
         self.prepares: tuple[str, str] | None = None
         self.half_sent = False
+        self.table: Table | None = getattr(owner, "table", None)
 
     def send(self, link: Link) -> None:
         """Hand it to libpq; without a way of its own, with the steps by the simple protocol."""

@@ -67,6 +67,7 @@ MOST_MISSPELT = 4
 SAMPLING_METHODS = ("off", "auto", "random", "system", "bernoulli")
 
 UNREACHABLE_ANSWERS = ("error", "skip")
+MISSING_ANSWERS = ("error", "null")
 
 INT_MAX = 2**31 - 1
 LONGEST_IDENTIFIER = 63
@@ -207,6 +208,11 @@ def read_on_unreachable(name: str, value: str) -> str:
     return _read_word(name, value, UNREACHABLE_ANSWERS)
 
 
+def read_on_missing(name: str, value: str) -> str:
+    """Return what becomes of a column that the remote table lacks."""
+    return _read_word(name, value, MISSING_ANSWERS)
+
+
 def _read_word(name: str, value: str, words: Sequence[str]) -> str:
     """Return one of some words."""
     if value not in words:
@@ -289,6 +295,7 @@ OPTIONS: dict[str, Option] = {
     "updatable": Option(("server", "table"), read_boolean),
     "truncatable": Option(("server", "table"), read_boolean),
     "async_capable": Option(("server", "table"), read_boolean),
+    "on_missing": Option(("server", "table"), read_on_missing),
     "fetch_size": Option(("server", "table"), read_positive_integer),
     "batch_size": Option(("server", "table"), read_positive_integer),
     "analyze_sampling": Option(("server", "table"), read_sampling),
@@ -481,6 +488,7 @@ class TableSettings:
         extensions: those whose functions and operators the remote has as well.
         analyze_sampling: how ANALYZE chooses its rows, one of SAMPLING_METHODS.
         async_capable: several tables may be read at the same time.
+        on_missing: what becomes of a column that the remote table lacks, one of MISSING_ANSWERS.
     """
 
     schema_name: str
@@ -495,6 +503,7 @@ class TableSettings:
     extensions: tuple[str, ...] = ()
     analyze_sampling: str = "auto"
     async_capable: bool = False
+    on_missing: str = "error"
 
     @classmethod
     def read(cls, options: Mapping[str, str], schema: str, name: str) -> TableSettings:
@@ -518,6 +527,7 @@ class TableSettings:
             _read(options, "extensions", ()),
             _read(options, "analyze_sampling", "auto"),
             _read(options, "async_capable", False),
+            _read(options, "on_missing", "error"),
         )
 
 

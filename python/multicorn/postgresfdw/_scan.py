@@ -51,6 +51,9 @@ class Scan:
         table: what is read.
         write: makes the query, anew if columns turn out to need another form.
         fetch_size: rows of a batch; None begins with few, and takes more and more.
+
+    Attributes:
+        table: as given.
     """
 
     def __init__(
@@ -61,7 +64,7 @@ class Scan:
         fetch_size: int | None,
     ) -> None:
         self._connection = connection
-        self._table = table
+        self.table = table
         self._write = write
         self._adapts = fetch_size is None
         self._fetch_size = fetch_size or FIRST_FETCH_SIZE
@@ -178,7 +181,7 @@ class Scan:
         fits = True
         for field, name in enumerate(query.names):
             if result.ftype(field) >= FIRST_UNFIXED_OID and name != CTID:
-                self._table.text_columns.add(name)
+                self.table.text_columns.add(name)
                 fits = False
         return fits
 

@@ -17,7 +17,7 @@ from multicorn.expressions import (
     Expression,
     SQLWriter,
 )
-from multicorn.expressions._sql import Fragment, _literal, quote_identifier
+from multicorn.expressions._sql import Fragment, _literal, _type_collation, quote_identifier
 from multicorn.postgresfdw._options import ColumnSettings
 
 __all__ = ["CTID", "Query", "RemoteTable"]
@@ -109,10 +109,13 @@ class RemoteTable:
         name: the remote name.
         columns: the foreign table's columns.
         extensions: those that the other server has as well.
+        reads_null: whether columns that the remote table lacks read as NULL.
 
     Attributes:
         sql: its name.
         columns: the foreign table's columns.
+        reads_null: as given.
+        missing: those of the columns that the remote table lacks, as far as that was asked.
         text_columns: those that are read as text, because their types differ between the servers;
             may be added to.
     """
@@ -123,8 +126,11 @@ class RemoteTable:
         name: str,
         columns: Mapping[str, ColumnDefinition],
         extensions: Collection[str] = (),
+        reads_null: bool = False,
     ) -> None:
         self._extensions = frozenset(extensions)
+        self.reads_null = reads_null
+        self.missing: frozenset[str] = frozenset()
         self.sql = f"{quote_identifier(schema)}.{quote_identifier(name)}"
         self.columns = dict(columns)
         self.text_columns = {
@@ -191,18 +197,19 @@ class RemoteTable:
         offset: int | None = None,
     ) -> Query:
         """Return the query for a scan."""
-        names = tuple(columns)
+        names = self._present(columns)
         constants: list[Constant] = []
         # Other types than those that come with PostgreSQL can change their names.
         is_lasting = all(one.is_builtin for one in filters)
         shape: Hashable = (
-            *(names, tuple(sort_keys), limit, offset, len(self.text_columns)),
+            *(names, tuple(sort_keys), limit, offset, len(self.text_columns), self.missing),
             *[_shape(one, constants) for one in filters],
         )
         written = self._written.get(shape) if is_lasting else None
         if written is None:
             writer = ParameterWriter(self)
-            tail = _order_by(self, sort_keys) + _limit(limit, offset)
+            sorted_by = [key for key in sort_keys if key.attname not in self.missing]
+            tail = _order_by(self, sorted_by) + _limit(limit, offset)
             text = f"{self._select(names)}{_where(writer, filters)}{tail}"
             written = Written.of(text, [_position(one, constants) for one in writer.constants])
             if is_lasting:
@@ -216,15 +223,22 @@ class RemoteTable:
         """Return a query for an estimate: conditions are those that Quals can tell."""
         conditions = [one for one in map(self._estimated, quals) if one]
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        return self._select(columns) + where
+        return self._select(self._present(columns)) + where
+
+    def _present(self, columns: Sequence[str]) -> tuple[str, ...]:
+        """Return the columns that the remote table has: without a field, a column is NULL."""
+        return tuple(name for name in columns if name not in self.missing)
 
     def _estimated(self, qual: Qual) -> str:
         """Return a condition for an estimate; '' for one that might be an error there."""
         name, operator, value = qual.field_name, qual.operator, qual.value
         if name in self._local_columns or operator not in COMPARISONS:
             return ""
-        literal = _comparable(self.columns[name].type_oid, value)
-        return f"{self.column(name)} {operator} {literal}" if literal else ""
+        definition = self.columns[name]
+        literal = _comparable(definition.type_oid, value)
+        null = f"NULL::{definition.type_name}"
+        column = null if name in self.missing else self.column(name)
+        return f"{column} {operator} {literal}" if literal else ""
 
     def describe(
         self,
@@ -234,7 +248,10 @@ class RemoteTable:
         limit: object,
         offset: object,
     ) -> str:
-        """Return the query for EXPLAIN: values that are not known yet are `$1` and so on."""
+        """Return the query for EXPLAIN: values that are not known yet are `$1` and so on.
+
+        Nobody is asked, so that it names columns that will turn out to be missing.
+        """
         where = _where(Writer(self, parameters=True), filters)
         return self._select(columns) + where + _order_by(self, sort_keys) + _limit(limit, offset)
 
@@ -246,12 +263,13 @@ class RemoteTable:
             method: 'bernoulli', 'system', or 'random' for a condition on each row.
             fraction: the share of the rows, between 0 and 1.
         """
-        sql = self._select(columns)
+        names = self._present(columns)
+        sql = self._select(names)
         if method == "random":
             sql += f" WHERE pg_catalog.random() < {fraction}"
         else:
             sql += f" TABLESAMPLE {method.upper()}({fraction * 100})"
-        return Query(sql, (sql,), (), tuple(columns), None)
+        return Query(sql, (sql,), (), names, None)
 
     def _select(self, columns: Sequence[str]) -> str:
         """Return a query for columns of all rows."""
@@ -299,6 +317,11 @@ class RemoteTable:
         where = f"WHERE {self.column(rowid)} = $1"
         return f"UPDATE {self.sql} SET {changes} {where}{self._returning(returning)}"
 
+    def lock(self, rowid: str, returning: bool) -> str:
+        """Return the command for a change of the row `$1` that changes nothing."""
+        fields = self._row() if returning else ""
+        return f"SELECT {fields} FROM {self.sql} WHERE {self.column(rowid)} = $1 FOR UPDATE"
+
     def delete(self, rowid: str) -> str:
         """Return the command that deletes the row `$1`."""
         return f"DELETE FROM {self.sql} WHERE {self.column(rowid)} = $1"
@@ -320,8 +343,12 @@ class RemoteTable:
         """Return the clause that has the row as it was written come back, all of it, as text."""
         if not wanted or not self.columns:
             return ""
-        fields = ", ".join(self.column(name) for name in self.columns)
-        return f" RETURNING {fields}"
+        return f" RETURNING {self._row()}"
+
+    def _row(self) -> str:
+        """Return what stands for all columns in a list of fields."""
+        fields = ("NULL" if name in self.missing else self.column(name) for name in self.columns)
+        return ", ".join(fields)
 
 
 @dataclass(frozen=True)
@@ -339,11 +366,22 @@ class RemoteType:
 
 
 class Writer(SQLWriter):
-    """Writes conditions with the names that the other server's columns have."""
+    """Writes conditions with the names that the other server's columns have.
+
+    Where values are, NULL stands for a column that it lacks.
+    """
 
     def __init__(self, table: RemoteTable, parameters: bool = False) -> None:
         super().__init__(parameters)
         self._table = table
+        self._missing: frozenset[str] = frozenset() if parameters else table.missing
+
+    def visit_column(self, node: Column) -> Fragment:
+        """Write the column, or what it is if there is none."""
+        if node.name not in self._missing:
+            return super().visit_column(node)
+        sql = f"(NULL::{self._type(node.type)})"
+        return self._leaf(node, sql, _type_collation(node.type))
 
     def column_name(self, column: Column) -> str:
         """Return the remote name."""

@@ -72,7 +72,11 @@ class PostgresFdw(ForeignDataWrapper):
         self._key = keys[0] if len(keys) == 1 else None
         self._connection = connect_later(table.server, options)
         self._table = RemoteTable(
-            settings.schema_name, settings.table_name, columns, settings.extensions
+            settings.schema_name,
+            settings.table_name,
+            columns,
+            settings.extensions,
+            settings.on_missing == "null",
         )
         self._writer = Writer(self._connection, self._table, self.rowid_column)
         self._repetitions = Repetitions()
@@ -93,11 +97,12 @@ class PostgresFdw(ForeignDataWrapper):
         """Ask the other server, if it shall be asked; else the statistics of ANALYZE tell."""
         if not self._settings.use_remote_estimate:
             return None
-        query = self._table.select_where(columns, quals)
         try:
             if may_skip(self._connection.settings) and self._connection.recent_failure:
                 return None
-            plan = str(self._connection.query(f"EXPLAIN {query}")[0][0])
+            self._writer.learn_missing()
+            query = self._table.select_where(columns, quals)
+            plan = str(self._connection.query(f"EXPLAIN {query}", table=self._table)[0][0])
         except Unreachable:
             # What statement this is for will be seen when it is executed.
             if may_skip(self._connection.settings):
@@ -162,6 +167,7 @@ class PostgresFdw(ForeignDataWrapper):
             self._writer.require_rowid()
 
         def write() -> Query:
+            self._writer.learn_missing()
             return self._table.select(columns, filters, sortkeys, limit, offset)
 
         return available(self._connection, self._scan(write).rows(self._repetitions))
@@ -184,6 +190,7 @@ class PostgresFdw(ForeignDataWrapper):
             return None
 
         def write() -> Query:
+            self._writer.learn_missing()
             return self._table.sample(columns, method, plan.fraction)
 
         return self._scan(write).rows(self._repetitions)

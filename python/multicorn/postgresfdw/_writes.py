@@ -8,6 +8,13 @@ from typing import TYPE_CHECKING
 
 from multicorn import SKIPPED, Error
 from multicorn.postgresfdw._connection import Connection, transaction_number
+from multicorn.postgresfdw._errors import (
+    KEY_MISSING,
+    MIGRATE,
+    ONLY_NULL,
+    column_missing,
+    table_missing,
+)
 from multicorn.postgresfdw._statements import CTID, RemoteTable, RemoteType
 
 if TYPE_CHECKING:
@@ -32,7 +39,7 @@ FROM pg_catalog.pg_class AS c
 LEFT JOIN pg_catalog.pg_attribute AS a
     ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN pg_catalog.pg_type AS y ON y.oid = a.atttypid
-WHERE c.oid = $1::regclass
+WHERE c.oid = pg_catalog.to_regclass($1)
 """
 
 # Kinds of relations that take COPY.
@@ -40,6 +47,10 @@ COPIED_KINDS = frozenset("rpf")
 
 # What stands behind a backslash in COPY's text format, where it is not itself.
 COPY_ESCAPES = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
+
+
+# An array in text form that holds nothing.
+ALL_NULL = re.compile(rb"\{NULL(,NULL)*\}")
 
 
 class Description:
@@ -72,11 +83,14 @@ class Writer:
         connection: where to.
         table: what is written.
         rowid: the column that identifies rows, or ctid.
+
+    Attributes:
+        table: as given.
     """
 
     def __init__(self, connection: Connection, table: RemoteTable, rowid: str) -> None:
         self._connection = connection
-        self._table = table
+        self.table = table
         self._rowid = rowid
         self._described: tuple[int, Description] | None = None
         self._copied: tuple[str, ...] | None = None
@@ -85,7 +99,8 @@ class Writer:
         self, values: Mapping[str, str | None], returning: bool, ignores_conflicts: bool
     ) -> dict[str, str | None] | _Marker | None:
         """Write a row."""
-        sql = self._table.insert(tuple(values), returning, ignores_conflicts)
+        values = self._present(values)
+        sql = self.table.insert(tuple(values), returning, ignores_conflicts)
         result = self._run(sql, tuple(values.values()))
         return self._written(result, returning)
 
@@ -98,18 +113,20 @@ class Writer:
         writes them, the next ones are made here. `finish` waits for the last ones.
         """
         description = self._describe()
+        if not self.table.missing.isdisjoint(columns):
+            count = arrays[0].count(b"NULL")
+            arrays, columns = self._present_arrays(arrays, columns)
+            if not columns:
+                results = [self.insert({}, False, ignores_conflicts) for _ in range(count)]
+                return sum(result is not SKIPPED for result in results)
         types = description.types
         by_column = {}
         for name in columns:
-            remote = self._table.remote_name(name)
+            remote = self.table.remote_name(name)
             if remote not in types:
-                raise Error(
-                    f'column "{remote}" of relation {self._table.sql} does not exist',
-                    sqlstate="42703",
-                    context="",
-                )
+                raise self._column_missing(name, MIGRATE)
             by_column[name] = types[remote]
-        sql = self._table.insert_arrays(columns, by_column, ignores_conflicts)
+        sql = self.table.insert_arrays(columns, by_column, ignores_conflicts)
         self._send(sql, arrays)
         if description.takes_all and not ignores_conflicts:
             return None
@@ -121,29 +138,37 @@ class Writer:
     ) -> dict[str, str | None] | _Marker | None:
         """Change a row."""
         self.require_rowid()
-        sql = self._table.update(self._rowid, tuple(values), returning)
+        values = self._present(values)
+        if values:
+            sql = self.table.update(self._rowid, tuple(values), returning)
+        else:
+            sql = self.table.lock(self._rowid, returning)
         return self._written(self._run(sql, (rowid, *values.values())), returning)
 
     def delete(self, rowid: str) -> _Marker | None:
         """Delete a row."""
         self.require_rowid()
-        result = self._run(self._table.delete(self._rowid), (rowid,))
+        result = self._run(self.table.delete(self._rowid), (rowid,))
         return None if result.command_tuples else SKIPPED
 
     def truncate(self, cascade: bool, restart_identity: bool) -> None:
         """Delete all rows."""
-        self._connection.execute(self._table.truncate(cascade, restart_identity))
+        sql = self.table.truncate(cascade, restart_identity)
+        self._connection.execute(sql, table=self.table)
 
     # COPY
 
     def copy(self, data: bytes, columns: tuple[str, ...]) -> None:
         """Send rows in COPY's text format; where COPY is not possible, by INSERT."""
-        if not self._describe().takes_copy:
+        takes_copy = self._describe().takes_copy
+        if not self.table.missing.isdisjoint(columns):
+            data, columns = self._present_lines(data, columns)
+        if not takes_copy or not columns:
             self._insert_lines(data, columns)
             return
         if self._copied != columns:
             self.finish()
-            self._connection.copy(self, self._table.copy(columns))
+            self._connection.copy(self, self.table.copy(columns))
             self._copied = columns
         self._connection.copy_data(self, data)
 
@@ -194,15 +219,83 @@ class Writer:
             return SKIPPED
         if not returning:
             return None
-        return dict(zip(self._table.columns, self._connection.row(result, 0), strict=True))
+        return dict(zip(self.table.columns, self._connection.row(result, 0), strict=True))
 
     def _describe(self) -> Description:
         """Return what the remote table is; it is asked once in each transaction."""
         transaction = transaction_number()
         if self._described is None or self._described[0] != transaction:
-            rows = self._connection.query(DESCRIBE_TABLE, (self._table.sql,))
-            self._described = (transaction, Description(rows))
+            rows = self._connection.query(DESCRIBE_TABLE, (self.table.sql,), self.table)
+            if not rows:
+                raise table_missing(self._connection.server.name, self.table.sql)
+            description = Description(rows)
+            if self.table.reads_null:
+                self._note_missing(description)
+            self._described = (transaction, description)
         return self._described[1]
+
+    # Columns that the remote table lacks
+
+    def learn_missing(self) -> None:
+        """Ask which columns the remote table has, if those that it lacks read as NULL.
+
+        Raises:
+            Error: the remote server's, that of the connection, or 42703 (undefined_column) if the
+                key is missing.
+        """
+        if self.table.reads_null:
+            self._describe()
+
+    def _note_missing(self, description: Description) -> None:
+        """Note the columns that are missing; the one that identifies rows must not be."""
+        table = self.table
+        table.missing = frozenset(
+            name for name in table.columns if table.remote_name(name) not in description.types
+        )
+        if self._rowid in table.missing:
+            raise self._column_missing(self._rowid, KEY_MISSING)
+
+    def _present(self, values: Mapping[str, str | None]) -> Mapping[str, str | None]:
+        """Return a row without what the remote table lacks, which must be NULL."""
+        self.learn_missing()
+        missing = self.table.missing
+        if missing.isdisjoint(values):
+            return values
+        for name in missing.intersection(values):
+            if values[name] is not None:
+                raise self._column_missing(name, ONLY_NULL)
+        return {name: value for name, value in values.items() if name not in missing}
+
+    def _present_arrays(
+        self, arrays: Sequence[bytes], columns: Sequence[str]
+    ) -> tuple[list[bytes], list[str]]:
+        """Return the same for arrays."""
+        kept = []
+        for array, name in zip(arrays, columns, strict=True):
+            if name not in self.table.missing:
+                kept.append((array, name))
+            elif not ALL_NULL.fullmatch(array):
+                raise self._column_missing(name, ONLY_NULL)
+        return [array for array, _ in kept], [name for _, name in kept]
+
+    def _present_lines(self, data: bytes, columns: Sequence[str]) -> tuple[bytes, tuple[str, ...]]:
+        """Return the same for rows in COPY's text format."""
+        missing = self.table.missing
+        lines = []
+        for line in data.removesuffix(b"\n").split(b"\n"):
+            kept = []
+            for field, name in zip(line.split(b"\t"), columns, strict=True):
+                if name not in missing:
+                    kept.append(field)
+                elif field != b"\\N":
+                    raise self._column_missing(name, ONLY_NULL)
+            lines.append(b"\t".join(kept) + b"\n")
+        return b"".join(lines), tuple(name for name in columns if name not in missing)
+
+    def _column_missing(self, name: str, remedy: str) -> Error:
+        """Return the error of a missing column."""
+        server, remote = self._connection.server.name, self.table.remote_name(name)
+        return column_missing(server, self.table.sql, remote, remedy)
 
     def require_rowid(self) -> None:
         """Raise an error if ctid does not tell which row is meant."""
@@ -210,7 +303,7 @@ class Writer:
             return
         if not self._describe().has_ctid:
             raise Error(
-                f"rows of {self._table.sql} on the other server cannot be told apart",
+                f"rows of {self.table.sql} on the other server cannot be told apart",
                 sqlstate="0A000",
                 detail="It is not an ordinary table, or has children, so that ctid does not tell"
                 " which row is meant.",
