@@ -75,7 +75,9 @@ class Federation:
             ]
         first, second = self.outage
         results.append(
-            Result("federation: second query with a server down", 0.5, second / first, "x the first")
+            Result(
+                "federation: second query with a server down", 0.5, second / first, "x the first"
+            )
         )
         return results
 
@@ -157,7 +159,9 @@ def measure(
         kind: [plan(connection, PLANNED.format(schema(kind, n)), plans) for n in COUNTS]
         for kind in PARENTS
     }
-    child = f"\\set id random(1, {ROWS})\nSELECT * FROM {schema(PLAIN, 1)}_1.customer WHERE id = :id"
+    child = (
+        f"\\set id random(1, {ROWS})\nSELECT * FROM {schema(PLAIN, 1)}_1.customer WHERE id = :id"
+    )
     pruned = [of_one(kind, n, f"'{deployment(1)}'") for kind in PARENTS for n in COUNTS]
     generic = [of_one(kind, n, "'deployment_' || :first") for kind in PARENTS for n in COUNTS]
     turns = [
@@ -226,8 +230,9 @@ def outage(cluster: Cluster) -> tuple[float, float]:
     """
     with socket.create_server(("127.0.0.1", 0)) as silent:
         cluster.run_sql(
-            "CREATE SERVER silent FOREIGN DATA WRAPPER multicorn_postgres OPTIONS (host '127.0.0.1',"
-            f" port '{silent.getsockname()[1]}', connect_timeout '{TIMEOUT}', on_unreachable 'skip');"
+            "CREATE SERVER silent FOREIGN DATA WRAPPER multicorn_postgres OPTIONS"
+            f" (host '127.0.0.1', port '{silent.getsockname()[1]}',"
+            f" connect_timeout '{TIMEOUT}', on_unreachable 'skip');"
             " CREATE USER MAPPING FOR CURRENT_USER SERVER silent OPTIONS (user 'postgres');"
             f" CREATE FOREIGN TABLE silent () INHERITS ({schema(PLAIN, 4)}.customer) SERVER silent"
         )

@@ -23,6 +23,7 @@ from typing import Any, cast
 import psycopg
 
 import federation
+import idle_sessions
 import remote_postgres
 from bench_wrappers import Lookup
 from harness import Cluster, ClusterError, Stage
@@ -344,6 +345,7 @@ class Measured:
     growth: float
     writes: dict[str, dict[str, float]]
     writing_growth: float
+    idle: dict[str, idle_sessions.Memory]
     remote: remote_postgres.Remote
     federation: federation.Federation
 
@@ -369,6 +371,9 @@ def bars(measured: Measured) -> Table:
         Result("INSERT ... SELECT by insert", 1.5, rows / heap, "x unlogged heap"),
         Result("INSERT ... SELECT by bulk_insert", 0.9, batches / heap, "x unlogged heap"),
         Result("growth of memory over writes", 1, measured.writing_growth, "MB"),
+        Result(
+            "private memory of an idle session", 10, idle_sessions.growth(measured.idle), "MB more"
+        ),
         *measured.remote.bars(),
         *measured.federation.bars(),
     ]
@@ -506,6 +511,7 @@ def measure(cluster: Cluster, size: Size) -> str:
         growth,
         writes,
         writing_growth(cluster, size),
+        idle_sessions.measure(cluster),
         others,
         deployments,
     )
@@ -513,6 +519,7 @@ def measure(cluster: Cluster, size: Size) -> str:
     tables += [times_table(*pair) for pair in zip(queries, times, strict=True)]
     tables += [latency_table(latencies), planning_table(planning), lookups_table(lookups, size)]
     tables += [writes_table(*pair) for pair in writes.items()]
+    tables.append(idle_sessions.table(measured.idle))
     tables += others.tables()
     tables += deployments.tables()
     return "\n".join([describe(cluster, size), *(table.markdown() for table in tables)])

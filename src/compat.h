@@ -13,6 +13,7 @@
 #include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "catalog/pg_foreign_server.h"
+#include "access/xlog.h"
 #include "commands/explain.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -25,6 +26,7 @@
 #include "parser/parse_type.h"
 #include "parser/parsetree.h"
 #include "replication/message.h"
+#include "storage/bufmgr.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
 #include "utils/selfuncs.h"
@@ -278,6 +280,29 @@ transaction_timeout_is_pending(void)
 {
 #if PG_VERSION_NUM >= 170000
 	return TransactionTimeoutPending;
+#else
+	return false;
+#endif
+}
+
+/* Can a subtransaction begin while parallel workers are at work? */
+static inline bool
+subtransactions_in_parallel_mode(void)
+{
+	return PG_VERSION_NUM >= 170000;
+}
+
+/*
+ * Has this backend to make way for the recovery of a standby? Up to version 15
+ * the signal handler has turned that into a cancel or a termination.
+ */
+static inline bool
+recovery_conflict_is_pending(void)
+{
+#if PG_VERSION_NUM >= 160000
+	return RecoveryInProgress() &&
+		(MyProc->recoveryConflictPending ||
+		 HoldingBufferPinThatDelaysRecovery());
 #else
 	return false;
 #endif

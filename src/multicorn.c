@@ -17,6 +17,7 @@
 #include "execute/federation.h"
 #include "execute/fetch.h"
 #include "execute/import.h"
+#include "execute/local_query.h"
 #include "execute/modify.h"
 #include "execute/scan.h"
 #include "execute/statement.h"
@@ -260,7 +261,7 @@ define_settings(void)
 							 &error_show_traceback, true, PGC_SUSET, 0, NULL,
 							 NULL, NULL);
 	DefineCustomIntVariable("multicorn.cleanup_timeout",
-							"Longest time that one of commit(), rollback() and sub_rollback() may take.",
+							"Longest time that a method may take that is called when nothing may fail.",
 							"It is ended then, with a warning. 0 waits for ever.",
 							&interrupt_cleanup_timeout, 10000, 0, INT_MAX,
 							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
@@ -284,4 +285,5 @@ _PG_init(void)
 	transaction_listen();
 	fetch_listen();
 	statement_listen();
+	local_query_listen();
 }

@@ -15,7 +15,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
     from typing import Any, Final
 
     from multicorn.expressions import Expression
@@ -26,12 +26,15 @@ __all__ = [
     "SKIPPED",
     "UNBOUND",
     "ColumnDefinition",
+    "DatabaseError",
     "Error",
     "ForeignDataWrapper",
     "Qual",
+    "Result",
     "SortKey",
     "TableDefinition",
     "TransactionAwareForeignDataWrapper",
+    "execute",
     "get_class",
 ]
 
@@ -123,6 +126,131 @@ class Error(Exception):
         self.detail = detail
         self.hint = hint
         self.context = context
+
+
+class DatabaseError(Error):
+    """An error of SQL that `execute` has run; what the SQL did has been rolled back.
+
+    Attributes:
+        message: PostgreSQL's primary message.
+        sqlstate: the code of the condition, such as `23505` for unique_violation.
+        detail, hint, context: more of the message, or None.
+        schema_name, table_name, column_name, datatype_name, constraint_name: what the error is
+            about, where PostgreSQL says so; else None.
+        position: the character in the SQL at which it was noticed, from 1, or None.
+    """
+
+    def __init__(
+        self,
+        message: object = "",
+        sqlstate: str = "HV000",
+        detail: str | None = None,
+        hint: str | None = None,
+        context: str | None = None,
+        schema_name: str | None = None,
+        table_name: str | None = None,
+        column_name: str | None = None,
+        datatype_name: str | None = None,
+        constraint_name: str | None = None,
+        position: int | None = None,
+    ) -> None:
+        # SQL can raise an error with a SQLSTATE that says success.
+        super().__init__(
+            message, sqlstate if _is_sqlstate(sqlstate) else "HV000", detail, hint, context
+        )
+        self.schema_name = schema_name
+        self.table_name = table_name
+        self.column_name = column_name
+        self.datatype_name = datatype_name
+        self.constraint_name = constraint_name
+        self.position = position
+
+
+class Result:
+    """What SQL has returned to `execute`: a sequence of rows, which are tuples.
+
+    Attributes:
+        columns: the names of the columns; empty where there are none.
+        rows: the list of rows; empty for a statement that returns none.
+        rowcount: how many rows the statement has returned or changed; -1 if it does neither.
+        description: for each column a tuple as in DB-API (PEP 249): name, type OID, and five times
+            None. None for a statement that returns no rows.
+    """
+
+    __slots__ = ("columns", "description", "rowcount", "rows")
+
+    def __init__(
+        self,
+        columns: tuple[tuple[str, ...], tuple[int, ...]] | None,
+        rows: list[tuple[Any, ...]] | None,
+        rowcount: int,
+    ) -> None:
+        names, types = columns or ((), ())
+        self.columns = names
+        self.rows = rows or []
+        self.rowcount = rowcount
+        self.description = (
+            None
+            if columns is None
+            else [
+                (name, oid, None, None, None, None, None)
+                for name, oid in zip(names, types, strict=True)
+            ]
+        )
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        return self.rows[index]
+
+    def __repr__(self) -> str:
+        return f"<Result: {len(self.rows)} rows of {self.columns!r}, rowcount {self.rowcount}>"
+
+    def mappings(self) -> list[dict[str, Any]]:
+        """Return the rows as dicts by column name; of two columns of a name the last counts."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+    def scalar(self) -> Any:
+        """Return the first value of the first row; None if there is no row."""
+        return self.rows[0][0] if self.rows and self.columns else None
+
+
+def execute(sql: str, params: Sequence[Any] = ()) -> Result:
+    """Run SQL in the database of the session, within its transaction.
+
+    Callable by methods of a wrapper on the main thread, and not by those that are called when
+    nothing may fail any more: `commit`, `rollback`, `sub_commit`, `sub_rollback`, `close`.
+    The SQL has the rights of the user that the wrapper's instance is for.
+
+    Args:
+        sql: a statement; without `params`, there may be several, separated by semicolons: the
+            result is that of the last.
+        params: the values of `$1`, `$2` and so on. Each is converted to the type that PostgreSQL
+            infers where it stands.
+
+    Returns:
+        All rows, converted as values of foreign tables are.
+
+    Raises:
+        DatabaseError: PostgreSQL has raised an error; only what this SQL did was rolled back.
+        RuntimeError: there is no server, or SQL cannot be run here.
+        TypeError: `sql` is not a str, or `params` is not a sequence.
+        BaseException: the query was cancelled, or the session is to end.
+    """
+    from multicorn._bridge import bridge
+
+    if not isinstance(sql, str):
+        raise TypeError(f"sql must be a str, not {type(sql).__name__}")
+    if isinstance(params, (str, bytes, bytearray, dict, set, frozenset)):
+        raise TypeError(f"params must be a sequence of values, not {type(params).__name__}")
+    server = bridge()
+    if server is None:
+        raise RuntimeError("multicorn.execute() needs a server: there is no database here")
+    return Result(*server.execute(sql, tuple(params)))
 
 
 def _is_sqlstate(value: object) -> bool:

@@ -7,7 +7,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
-    from typing import Protocol, cast
+    from typing import Any, Protocol, cast
 
     class Bridge(Protocol):
         """What the C side offers. The constants are PostgreSQL's message levels."""
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
         def log(self, elevel: int, message: str, detail: str | None, hint: str | None) -> None:
             """Send a message; FATAL, and a failure to send, raise a BaseException."""
+
+        def execute(
+            self, sql: str, parameters: tuple[Any, ...]
+        ) -> tuple[
+            tuple[tuple[str, ...], tuple[int, ...]] | None, list[tuple[Any, ...]] | None, int
+        ]:
+            """Run SQL; return names and type OIDs of its columns, its rows, and their number."""
 
         def check_interrupts(self) -> None:
             """Raise Interrupt if the query is to end."""
@@ -78,6 +85,9 @@ if TYPE_CHECKING:
 
         def transaction_status(self, system: int, number: int) -> str | None:
             """Return what pg_xact_status() says about a transaction."""
+
+        def replace_method(self, cls: type, name: str, method: Any) -> None:
+            """Set an attribute of a type, also of one of a C library."""
 
         def use_libpq(self, library: str, result_rows: type) -> None:
             """Read results by the libpq in a library that is loaded; ImportError if it has none."""

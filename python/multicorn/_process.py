@@ -21,7 +21,17 @@ FOLDER = (
     "subprocess and cwd="
 )
 TIMER = "would take PostgreSQL's timer, by which it ends queries"
-PLPY = "cannot be used by a wrapper: PL/Python does not know that it is called"
+PLPY = (
+    "cannot be used by a wrapper: PL/Python does not know that it is called; "
+    "there is multicorn.execute() for SQL"
+)
+
+# What PL/Python's objects do with the database, for those that a wrapper may come by.
+PLPY_METHODS = {
+    "PLyPlan": ("cursor", "execute"),
+    "PLyCursor": ("__next__", "close", "fetch"),
+    "PLySubtransaction": ("__enter__", "__exit__", "enter", "exit"),
+}
 
 # The public module `signal` would import enum; it has names of its own for these.
 _signal = __import__("_signal")
@@ -36,6 +46,11 @@ def protect_process(server: Bridge) -> None:
     # PL/Python would take the wrapper for the function that reads the foreign table.
     for name in ("execute", "prepare", "cursor", "subtransaction", "commit", "rollback"):
         _refuse(server, name, PLPY, sys.modules.get("plpy"))
+    for cls in object.__subclasses__() if "plpy" in sys.modules else ():
+        for name in PLPY_METHODS.get(cls.__name__, ()):
+            method = getattr(cls, name, None)
+            if method is not None and not hasattr(method, "__wrapped__"):
+                server.replace_method(cls, name, _refusing(server, name, PLPY, method))
 
 
 def _refuse(server: Bridge, name: str, reason: str, *modules: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from multicorn import ForeignDataWrapper
+from multicorn import DatabaseError, ForeignDataWrapper
 from multicorn._bridge import bridge
 from multicorn._describe import describe, summary
 from multicorn._loading import isolate_path, load, use_python_path, use_virtualenv
@@ -63,6 +63,7 @@ __all__ = [
     "collect",
     "commands",
     "construct",
+    "database_error",
     "describe",
     "dump_json",
     "explain",
@@ -96,6 +97,12 @@ def start() -> None:
     if server is not None:
         install_signals(server)
         protect_process(server)
+
+
+def database_error(*fields: str | None) -> DatabaseError:
+    """Return the exception for an error of SQL; the arguments are its own, as texts."""
+    *texts, position = fields
+    return DatabaseError(*texts, None if position is None else int(position))  # type: ignore[arg-type, call-arg]
 
 
 def mapping_options(cls: type) -> frozenset[str]:

@@ -173,8 +173,8 @@ typedef struct RowReader
 
 extern RowReader *row_reader_create(TupleDesc tupdesc, Bitmapset *needed,
 									Bitmapset *as_text, Bitmapset *absent);
-extern void row_reader_add_constant(RowReader *reader, AttrNumber attribute,
-									Datum value);
+extern void
+row_reader_add_constant(RowReader *reader, AttrNumber attribute, Datum value);
 extern void row_read(RowReader *reader, PyObject *row, TupleTableSlot *slot);
 
 /*

@@ -18,6 +18,7 @@ volatile sig_atomic_t python_depth = 0;
 volatile sig_atomic_t boundary_pending = false;
 int python_depth_below = 0;
 uint32 python_wait_event = 0;
+int python_suspended = 0;
 
 /* The CONTEXT line of an error under a call site. */
 void
@@ -29,6 +30,45 @@ call_site_context(void *argument)
 		errcontext("%s, method %s", site->subject, site->method);
 	else
 		errcontext("%s", site->subject);
+}
+
+/* With whose rights the innermost call into Python was made; InvalidOid for those of the current user. */
+Oid
+call_site_user(void)
+{
+	for (ErrorContextCallback *callback = error_context_stack;
+		 callback != NULL; callback = callback->previous)
+	{
+		if (callback->callback == call_site_context)
+			return ((CallSite *) callback->arg)->user;
+	}
+	return InvalidOid;
+}
+
+/*
+ * Python code runs SQL: until python_resume() with the result, PostgreSQL is at
+ * work as if no Python code were on the stack. Never throws.
+ */
+int
+python_suspend(void)
+{
+	int depth = python_depth;
+
+	python_suspended += depth;
+	python_depth = python_depth_below = 0;
+	return depth;
+}
+
+/* Never throws, but runs Python code. */
+void
+python_resume(int depth)
+{
+	python_suspended -= depth;
+	python_depth = python_depth_below = depth;
+	if (!interrupt_handlers_installed)
+		interrupt_install();
+	if (references_pending)
+		references_release_pending();
 }
 
 /*
@@ -137,7 +177,8 @@ call_and_warn(PyObject *callable, PyObject *argument)
 
 /*
  * Calls a Python callable where nothing may fail: what it raises becomes a
- * WARNING, its result is released. Takes the reference to callable, which may
+ * WARNING, its result is released, and one that hangs is ended: see
+ * interrupt_cleanup_begin(). Takes the reference to callable, which may
  * be NULL; argument is borrowed, and NULL if there is none. Returns false if it
  * raised something. Never throws: a WARNING that cannot be sent, because it
  * names something that the client's encoding lacks, is in the server log.
@@ -152,6 +193,7 @@ python_call_cleanup(PyObject *callable, PyObject *argument)
 
 	if (callable == NULL)
 		return true;
+	interrupt_cleanup_begin();
 	PG_TRY();
 	{
 		succeeded = call_and_warn(callable, argument);
@@ -159,13 +201,33 @@ python_call_cleanup(PyObject *callable, PyObject *argument)
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(context);
+		/* A cancel is the statement's, if it can hear of it. */
+		if (geterrcode() == ERRCODE_QUERY_CANCELED && interrupt_holdoff == 0)
+			QueryCancelPending = InterruptPending = true;
 		FlushErrorState();
 		/* Throwing has let go of interrupts; those outside still hold them. */
 		InterruptHoldoffCount = interrupt_holdoff;
 		QueryCancelHoldoffCount = cancel_holdoff;
 	}
 	PG_END_TRY();
+	interrupt_cleanup_end();
 	return succeeded;
+}
+
+/*
+ * Releases a reference, which may be NULL, where nothing may fail: code that runs
+ * because of it, of a __del__ for instance, is ended if it hangs. Never throws.
+ */
+void
+python_release_cleanup(PyObject *object)
+{
+	if (object == NULL)
+		return;
+	interrupt_cleanup_begin();
+	python_enter();
+	Py_DECREF(object);
+	python_leave();
+	interrupt_cleanup_end();
 }
 
 /* An attribute that was looked up; NULL if there is none. Throws any other exception. */

@@ -20,6 +20,8 @@ extern int python_depth_below;
 
 /* What pg_stat_activity shows as the wait event while Python code runs. */
 extern uint32 python_wait_event;
+/* How many more are below SQL that Python code runs: see python_suspend(). */
+extern int python_suspended;
 
 /* Is there something to settle at the boundary: an error kept, output queued? */
 extern volatile sig_atomic_t boundary_pending;
@@ -29,15 +31,20 @@ typedef struct CallSite
 {
 	const char *subject; /* such as: foreign table "t" */
 	const char *method;	 /* such as: execute */
+	Oid user; /* with whose rights; InvalidOid: the current user's */
 	ErrorContextCallback callback;
 } CallSite;
 
 extern void call_site_context(void *argument);
+extern Oid call_site_user(void);
+extern int python_suspend(void);
+extern void python_resume(int depth);
 extern void boundary_start(void);
 extern void boundary_settle(void);
 extern PyObject *python_call(PyObject *callable, PyObject *const *arguments,
 							 size_t count, PyObject *keywords);
 extern bool python_call_cleanup(PyObject *callable, PyObject *argument);
+extern void python_release_cleanup(PyObject *object);
 extern PyObject *python_attribute(PyObject *object, PyObject *name);
 extern Py_ssize_t python_index(PyObject *list, PyObject *object);
 extern bool python_truth(PyObject *value);
@@ -50,6 +57,7 @@ call_site_push(CallSite *site, const char *subject, const char *method)
 {
 	site->subject = subject;
 	site->method = method;
+	site->user = InvalidOid;
 	site->callback.callback = call_site_context;
 	site->callback.arg = site;
 	site->callback.previous = error_context_stack;
@@ -100,6 +108,13 @@ python_release(PyObject *object)
 	python_enter();
 	Py_DECREF(object);
 	python_leave();
+}
+
+/* Is Python code on the stack, at work or not? */
+static inline bool
+python_is_on_stack(void)
+{
+	return python_depth > 0 || python_suspended > 0;
 }
 
 /* After a call that may have left something to throw or to say. */

@@ -447,5 +447,8 @@ python_warn(void)
 	}
 	describe(exception, &report);
 	Py_DECREF(exception);
+	/* A cancel that comes meanwhile is the statement's, and not to get lost here. */
+	HOLD_INTERRUPTS();
 	emit(WARNING, &report);
+	RESUME_INTERRUPTS();
 }

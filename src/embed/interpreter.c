@@ -49,6 +49,8 @@ static const FunctionSlot slots[] = {
 	{"multicorn._server", "close", &interpreter_functions.close},
 	{"multicorn._server", "collect", &interpreter_functions.collect},
 	{"multicorn._server", "commands", &interpreter_functions.commands},
+	{"multicorn._server", "database_error",
+	 &interpreter_functions.database_error},
 	{"multicorn._server", "describe", &interpreter_functions.describe},
 	{"multicorn._server", "dump_json", &interpreter_functions.dump_json},
 	{"multicorn._server", "explain", &interpreter_functions.explain},
@@ -442,7 +444,7 @@ bool
 interpreter_is_usable(void)
 {
 	return interpreter_is_running() &&
-		!(proc_exit_inprogress && python_depth > 0);
+		!(proc_exit_inprogress && python_is_on_stack());
 }
 
 /* multicorn.python_path was set: look at it before Python is used again. */

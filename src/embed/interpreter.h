@@ -18,6 +18,7 @@ typedef struct InterpreterFunctions
 	PyObject *close;
 	PyObject *collect;
 	PyObject *commands;
+	PyObject *database_error;
 	PyObject *describe;
 	PyObject *dump_json;
 	PyObject *explain;

@@ -14,6 +14,12 @@
  * the next statement that reads no foreign table: not at the end of each, since
  * exchanging them takes as long as a small query.
  *
+ * A signal that comes after CPython has looked for the last time and before the
+ * system call begins interrupts neither, and code that is interrupted may wait
+ * again, in a finally. So as long as something is pending a timer asks again:
+ * soon, until Python has been told, and from then on after
+ * multicorn.cleanup_timeout. It is started by a signal alone.
+ *
  * Signals belong to the main thread. The package blocks them in the threads
  * that Python code starts; one that reaches another thread all the same is
  * handed on.
@@ -22,6 +28,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <time.h>
 
 #include "embed/call.h"
 #include "embed/error.h"
@@ -64,10 +71,10 @@ static TimestampTz last_cancel = 0;
 
 int interrupt_cleanup_timeout = 10000;
 
-/* Is a hook at work that PostgreSQL holds interrupts off for? */
-static volatile sig_atomic_t in_cleanup = false;
+/* How many calls are at work that must come to an end, one inside another. */
+static volatile sig_atomic_t cleanup_depth = 0;
 
-/* Has it taken longer than multicorn.cleanup_timeout? */
+/* Has the outermost taken longer than multicorn.cleanup_timeout? */
 static volatile sig_atomic_t cleanup_expired = false;
 
 static TimeoutId cleanup_timer = MAX_TIMEOUTS;
@@ -81,36 +88,51 @@ expire_cleanup(void)
 }
 
 /*
- * A hook begins that must come to an end although PostgreSQL holds interrupts
+ * A call begins that must come to an end, also where PostgreSQL holds interrupts
  * off: a cancel, a termination or multicorn.cleanup_timeout ends it, again and
- * again if need be. Never throws.
+ * again if need be. One inside another has no time of its own. Never throws.
  */
 void
 interrupt_cleanup_begin(void)
 {
-	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-												  interrupt_cleanup_timeout);
+	TimestampTz end;
 
-	in_cleanup = true;
+	if (cleanup_depth++ > 0)
+		return;
 	cleanup_expired = false;
-	if (interrupt_cleanup_timeout > 0)
-		enable_timeout_every(cleanup_timer, end, CLEANUP_REMINDER);
+	if (interrupt_cleanup_timeout <= 0)
+		return;
+	end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+									  interrupt_cleanup_timeout);
+	enable_timeout_every(cleanup_timer, end, CLEANUP_REMINDER);
 }
 
-/* The hook has come to its end. Never throws. */
+/* The call has come to its end. Never throws. */
 void
 interrupt_cleanup_end(void)
 {
+	if (--cleanup_depth > 0)
+		return;
 	if (interrupt_cleanup_timeout > 0)
 		disable_timeout(cleanup_timer, false);
-	in_cleanup = false;
 	cleanup_expired = false;
 }
 
+/* Is a call at work that interrupt_cleanup_begin() has announced? */
+bool
+interrupt_cleanup_is_open(void)
+{
+	return cleanup_depth > 0;
+}
+
+/*
+ * Is a call at work that nothing else than interrupt_cleanup_begin() can end,
+ * or that has just been ended by it?
+ */
 bool
 interrupt_in_cleanup(void)
 {
-	return in_cleanup;
+	return cleanup_depth > 0 && (InterruptHoldoffCount > 0 || cleanup_expired);
 }
 
 /* Is there a cancel that is not the echo of one before? Forgets an echo. */
@@ -124,22 +146,113 @@ is_cancelled(void)
 	return QueryCancelPending;
 }
 
-/* Is a hook to end that runs after the decision? Sets the exception if so. */
+/* Is a call to end that interrupt_cleanup_begin() has announced? Sets the exception if so. */
 static bool
 ends_cleanup(void)
 {
-	if (!in_cleanup || python_depth == 0)
+	if (cleanup_depth == 0 || python_depth == 0)
 		return false;
 	if (cleanup_expired)
 		PyErr_SetString(error_interrupt_type,
 						"interrupted by multicorn.cleanup_timeout");
-	else if (ProcDiePending || is_cancelled())
+	else if (InterruptHoldoffCount > 0 && (ProcDiePending || is_cancelled()))
 		PyErr_SetString(error_interrupt_type,
 						"interrupted by a cancel or a termination");
 	else
 		return false;
 	return true;
 }
+
+/* ---------- asking again ---------- */
+
+/* How soon Python is asked again that has not been told yet, in ms. */
+#define REMINDER 100
+
+/* How strong an interrupt is: a stronger one is always heard. */
+typedef enum Interruption
+{
+	INTERRUPTION_NONE,
+	INTERRUPTION_STATEMENT, /* ends the statement */
+	INTERRUPTION_SESSION	/* ends the session */
+} Interruption;
+
+static timer_t reminder;
+static bool reminder_exists = false;
+
+/* What Python has been told of that is pending, and when. */
+static volatile sig_atomic_t told = INTERRUPTION_NONE;
+static TimestampTz told_at = 0;
+
+/* Has a signal come that asks for an end, since Python was told? */
+static volatile sig_atomic_t asked_again = false;
+
+/* Makes the timer; without it signals are heard all the same, if not always. */
+static void
+create_reminder(void)
+{
+	struct sigevent event = {
+		.sigev_notify = SIGEV_SIGNAL,
+		/* PostgreSQL's handler does not mind one that its timer has not sent. */
+		.sigev_signo = SIGALRM,
+	};
+
+	if (!reminder_exists)
+		reminder_exists = timer_create(CLOCK_MONOTONIC, &event, &reminder) == 0;
+}
+
+/* Has the timer send a signal, once, in so many ms. Safe in a signal handler. */
+static void
+remind_in(long milliseconds)
+{
+	struct itimerspec delay = {
+		.it_value = {.tv_sec = milliseconds / 1000,
+					 .tv_nsec = milliseconds % 1000 * 1000000},
+	};
+
+	if (reminder_exists)
+		timer_settime(reminder, 0, &delay, NULL);
+}
+
+/* Something is pending that a signal has brought, or brought up again. */
+static void
+note_signal(int signal, bool is_new)
+{
+	if (is_new)
+		told = INTERRUPTION_NONE;
+	if (signal == SIGINT || signal == SIGTERM)
+		asked_again = true;
+	remind_in(REMINDER);
+	PyErr_SetInterruptEx(SIGINT);
+}
+
+/*
+ * Is Python to be told of an interrupt, now that it looks? Once, and again when
+ * it was asked for anew or multicorn.cleanup_timeout has passed: what runs
+ * meanwhile is a finally.
+ */
+static bool
+is_to_be_told(Interruption interruption)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	long passed = TimestampDifferenceMilliseconds(told_at, now);
+	bool is_due = (int) interruption > told ||
+		(asked_again && passed > CANCEL_ECHO) ||
+		(interrupt_cleanup_timeout > 0 && passed >= interrupt_cleanup_timeout);
+
+	asked_again = false;
+	if (is_due)
+	{
+		told = interruption;
+		told_at = now;
+		passed = 0;
+	}
+	remind_in(interrupt_cleanup_timeout > 0
+				  ? Max(interrupt_cleanup_timeout - passed, 1)
+				  : 0);
+	return is_due;
+}
+
+/* ---------- signal handlers ---------- */
 
 /* Remembers the thread that runs PostgreSQL. Called before any other. */
 void
@@ -149,6 +262,7 @@ interrupt_start(void)
 	/* A start that failed is tried again, and there is room for few timers. */
 	if (cleanup_timer == MAX_TIMEOUTS)
 		cleanup_timer = RegisterTimeout(USER_TIMEOUT, expire_cleanup);
+	create_reminder();
 	/* A signal may come before the first replacement has told what was there. */
 	for (int i = 0; i < (int) lengthof(handlers); i++)
 		sigaction(handlers[i].signal, NULL, &handlers[i].saved);
@@ -193,9 +307,12 @@ handle_signal(int signal, siginfo_t *info, void *ucontext)
 		pthread_kill(main_thread, signal);
 	else
 	{
+		bool was_pending = InterruptPending;
+
 		call_saved_handler(signal, info, ucontext);
-		if (InterruptPending && python_depth > 0)
-			PyErr_SetInterruptEx(SIGINT);
+		/* Python may be entered before PostgreSQL looks. */
+		if (InterruptPending)
+			note_signal(signal, !was_pending);
 	}
 	errno = save_errno;
 }
@@ -225,6 +342,9 @@ interrupt_install(void)
 	for (int i = 0; i < (int) lengthof(handlers); i++)
 		replace_handler(&handlers[i]);
 	interrupt_handlers_installed = true;
+	/* What has come before is not to wait for another signal. */
+	if (unlikely(InterruptPending))
+		note_signal(0, true);
 }
 
 /*
@@ -260,15 +380,19 @@ check_client_connection(void *argument)
 }
 
 /*
- * Would CHECK_FOR_INTERRUPTS() throw, or end the session? With Python on the
- * stack it must not get to it.
+ * What would CHECK_FOR_INTERRUPTS() end? With Python on the stack it must not
+ * get to it.
  */
-static bool
-would_throw(void)
+static Interruption
+pending_interruption(void)
 {
-	return ProcDiePending || ClientConnectionLost ||
-		transaction_timeout_is_pending() ||
-		(QueryCancelPending && QueryCancelHoldoffCount == 0);
+	if (ProcDiePending || ClientConnectionLost ||
+		transaction_timeout_is_pending())
+		return INTERRUPTION_SESSION;
+	if (QueryCancelHoldoffCount == 0 &&
+		(QueryCancelPending || recovery_conflict_is_pending()))
+		return INTERRUPTION_STATEMENT;
+	return INTERRUPTION_NONE;
 }
 
 /* What is pending and harmless: a new configuration, a barrier. */
@@ -278,31 +402,43 @@ process_interrupts(void *argument)
 	CHECK_FOR_INTERRUPTS();
 }
 
+/* Raises the exception that leads back to PostgreSQL; sets it and returns NULL. */
+static PyObject *
+interrupt_python(void)
+{
+	boundary_pending = true;
+	if (QueryCancelPending)
+		last_cancel = GetCurrentTimestamp();
+	PyErr_SetString(error_interrupt_type,
+					"PostgreSQL has asked to end the statement");
+	return NULL;
+}
+
 /*
- * Raises a Python exception if PostgreSQL wants the statement to end. Returns
- * a new reference to None otherwise. Called by Python; never throws.
+ * Raises a Python exception if PostgreSQL wants the statement to end, and the
+ * code has not been told yet or insists on an answer. Returns a new reference to
+ * None otherwise. Called by Python; never throws.
  */
 PyObject *
-interrupt_check(void)
+interrupt_check(bool insists)
 {
-	if (unlikely(in_cleanup) && ends_cleanup())
+	if (unlikely(cleanup_depth > 0) && ends_cleanup())
 		return NULL;
 	if (InterruptPending && InterruptHoldoffCount == 0 &&
 		CritSectionCount == 0 && python_depth > 0)
 	{
+		Interruption interruption;
+
 		if (CheckClientConnectionPending &&
 			!error_guard(check_client_connection, NULL))
 			return NULL;
-		if (would_throw())
+		interruption = pending_interruption();
+		if (interruption != INTERRUPTION_NONE)
 		{
-			boundary_pending = true;
-			if (QueryCancelPending)
-				last_cancel = GetCurrentTimestamp();
-			PyErr_SetString(error_interrupt_type,
-							"PostgreSQL has asked to end the statement");
-			return NULL;
+			if (is_to_be_told(interruption) || insists)
+				return interrupt_python();
 		}
-		if (!error_guard(process_interrupts, NULL))
+		else if (!error_guard(process_interrupts, NULL))
 			return NULL;
 	}
 	Py_RETURN_NONE;

@@ -20,9 +20,10 @@ extern void interrupt_install(void);
 extern void interrupt_restore(void);
 extern void interrupt_cleanup_begin(void);
 extern void interrupt_cleanup_end(void);
+extern bool interrupt_cleanup_is_open(void);
 extern bool interrupt_in_cleanup(void);
 
-extern PyObject *interrupt_check(void);
+extern PyObject *interrupt_check(bool insists);
 extern bool interrupt_on_main_thread(void);
 
 #endif /* MULTICORN_INTERRUPT_H */

@@ -86,20 +86,29 @@ module_log(PyObject *self, PyObject *args)
 	Py_RETURN_NONE;
 }
 
+PyObject *(*module_execute)(PyObject *arguments) = NULL;
+
+/* execute(sql, parameters): see local_query_execute(). */
+static PyObject *
+module_execute_sql(PyObject *self, PyObject *arguments)
+{
+	return require_backend() ? module_execute(arguments) : NULL;
+}
+
 /* check_interrupts(): raises Interrupt if PostgreSQL wants to end the statement. */
 static PyObject *
 module_check_interrupts(PyObject *self, PyObject *unused)
 {
 	if (!require_backend())
 		return NULL;
-	return interrupt_check();
+	return interrupt_check(true);
 }
 
 /* on_interrupt(signum, frame): the handler for signal.signal(). */
 static PyObject *
 module_on_interrupt(PyObject *self, PyObject *args)
 {
-	return interrupt_check();
+	return interrupt_check(false);
 }
 
 /* active(): is a wrapper's method on the stack? */
@@ -198,6 +207,46 @@ module_type_exists(PyObject *self, PyObject *name)
 	return require_backend() ? session_type_exists(name) : NULL;
 }
 
+/* The tp_iternext of a type whose __next__ was replaced. */
+static PyObject *
+call_next(PyObject *self)
+{
+	PyObject *name = PyUnicode_InternFromString("__next__");
+	PyObject *result = name != NULL ? PyObject_CallMethodNoArgs(self, name)
+									: NULL;
+
+	Py_XDECREF(name);
+	return result;
+}
+
+/*
+ * replace_method(type, name, method): sets an attribute of a type, also of one
+ * that another library has made of a static struct, which Python code cannot.
+ */
+static PyObject *
+module_replace_method(PyObject *self, PyObject *arguments)
+{
+	PyTypeObject *type;
+	PyObject *name;
+	PyObject *method;
+
+	if (!PyArg_ParseTuple(arguments, "O!UO", &PyType_Type, &type, &name,
+						  &method))
+		return NULL;
+	if (PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE))
+	{
+		if (PyObject_SetAttr((PyObject *) type, name, method) != 0)
+			return NULL;
+		Py_RETURN_NONE;
+	}
+	if (PyDict_SetItem(type->tp_dict, name, method) != 0)
+		return NULL;
+	if (PyUnicode_CompareWithASCIIString(name, "__next__") == 0)
+		type->tp_iternext = call_next;
+	PyType_Modified(type);
+	Py_RETURN_NONE;
+}
+
 /* use_libpq(library, ResultRows): see libpq_use(). */
 static PyObject *
 module_use_libpq(PyObject *self, PyObject *args)
@@ -220,6 +269,8 @@ module_collation_exists(PyObject *self, PyObject *arguments)
 static PyMethodDef methods[] =
 	{{"log", module_log, METH_VARARGS,
 	  PyDoc_STR("log(elevel, message, detail, hint): emit a PostgreSQL message")},
+	 {"execute", module_execute_sql, METH_VARARGS,
+	  PyDoc_STR("execute(sql, parameters): run SQL in this database")},
 	 {"check_interrupts", module_check_interrupts, METH_NOARGS,
 	  PyDoc_STR("raise Interrupt if the statement is to end")},
 	 {"on_interrupt", module_on_interrupt, METH_VARARGS,
@@ -250,6 +301,8 @@ static PyMethodDef methods[] =
 	  PyDoc_STR("the setting multicorn.on_unreachable")},
 	 {"type_exists", module_type_exists, METH_O,
 	  PyDoc_STR("type_exists(name): whether there is a type of that name")},
+	 {"replace_method", module_replace_method, METH_VARARGS,
+	  PyDoc_STR("replace_method(type, name, method): also of a static type")},
 	 {"use_libpq", module_use_libpq, METH_VARARGS,
 	  PyDoc_STR("use_libpq(library, ResultRows): read results by it")},
 	 {"collation_exists", module_collation_exists, METH_VARARGS,

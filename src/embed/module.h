@@ -7,6 +7,9 @@
 
 #include "embed/cpython.h"
 
+/* Runs SQL; the executor's side sets it, which this one does not know. */
+extern PyObject *(*module_execute)(PyObject *arguments);
+
 extern PyObject *module_create(const char *package_place);
 
 #endif /* MULTICORN_MODULE_H */

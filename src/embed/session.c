@@ -36,6 +36,8 @@ const struct config_enum_entry session_on_unreachable_options[] =
 	 {"error", UNREACHABLE_ERROR, false},
 	 {"skip", UNREACHABLE_SKIP, false},
 	 {NULL, 0, false}};
+bool session_is_committing = false;
+bool session_savepoint_ends = false;
 
 /* Raises RuntimeError where a transaction has been decided, or there is none. */
 bool

@@ -24,6 +24,11 @@ extern SessionQuery session_query;
 /* multicorn.on_unreachable */
 extern int session_on_unreachable;
 extern const struct config_enum_entry session_on_unreachable_options[];
+/* Is the transaction about to commit, but not decided? */
+extern bool session_is_committing;
+
+/* Is a savepoint about to be released, so that no other can begin? */
+extern bool session_savepoint_ends;
 
 extern bool session_require_transaction(void);
 extern PyObject *session_facts(void);

@@ -72,7 +72,7 @@ begin_reading(Relation relation, Bitmapset *columns, int count)
 	fetch_open(&scan->owner);
 	fetch_prepare(scan->owner.open, RelationGetRelid(relation),
 				  relation->rd_rel->relowner);
-	call_site_push(&scan->site, scan->owner.open->instance->subject, "execute");
+	instance_site_push(&scan->site, scan->owner.open->instance, "execute");
 	arguments[0] = reference_own(PyList_New(0));
 	arguments[1] = column_names(RelationGetDescr(relation), columns);
 	if (count == 0 || !begin_sampling(scan, arguments[1], count))
@@ -181,7 +181,7 @@ estimate_size(Relation relation, Instance *instance, double *rows,
 	bool known;
 
 	*width = get_relation_data_width(RelationGetRelid(relation), NULL);
-	call_site_push(&site, instance->subject, "analyze");
+	instance_site_push(&site, instance, "analyze");
 	answer = ask_analyze(instance, rows);
 	site.method = "get_rel_size";
 	instance->estimated_rows = answer == ANSWER_ESTIMATE ? *rows : 0;

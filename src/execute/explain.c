@@ -168,7 +168,7 @@ show_scan(ForeignScanState *node, ExplainState *es)
 	ExecuteArguments arguments;
 	CallSite site;
 
-	call_site_push(&site, instance->subject, "explain");
+	instance_site_push(&site, instance, "explain");
 	arguments_prepare(scan, plan, tupdesc, instance);
 	show_gates(plan, es);
 	show_filters(plan, es);

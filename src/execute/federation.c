@@ -146,16 +146,16 @@ federation_remote_columns(FunctionCallInfo fcinfo)
 	schema = python_string(text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	tables = names_argument(fcinfo, 2);
 	put_rows(fcinfo,
-			 ask(text_to_cstring(PG_GETARG_TEXT_PP(0)), "remote_columns", schema,
-				 tables));
+			 ask(text_to_cstring(PG_GETARG_TEXT_PP(0)), "remote_columns",
+				 schema, tables));
 }
 
 /* The result of multicorn_connect(server_name): one row, what a connection has shown. */
 void
 federation_connect(FunctionCallInfo fcinfo)
 {
-	put_rows(fcinfo, ask(text_to_cstring(PG_GETARG_TEXT_PP(0)), "connect", NULL,
-						 NULL));
+	put_rows(fcinfo,
+			 ask(text_to_cstring(PG_GETARG_TEXT_PP(0)), "connect", NULL, NULL));
 }
 
 /* ---------- where a row is from ---------- */

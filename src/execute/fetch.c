@@ -56,9 +56,14 @@ take_generator_close(OpenScan *open)
 		if (close == NULL)
 			PyErr_Clear();
 	}
-	python_enter();
-	Py_XDECREF(iterator);
-	python_leave();
+	if (InterruptHoldoffCount > 0)
+		python_release_cleanup(iterator);
+	else
+	{
+		python_enter();
+		Py_XDECREF(iterator);
+		python_leave();
+	}
 	return close;
 }
 
@@ -107,7 +112,7 @@ fetch_finish(OpenScan *open)
 
 	if (open->iterator == NULL && !open->end_scan_due && !open->end_modify_due)
 		return;
-	call_site_push(&site, open->instance->subject, "execute");
+	instance_site_push(&site, open->instance, "execute");
 	call_owned(&site, "execute", take_generator_close(open));
 	call_owned(&site, "end_scan", take_end_scan(open));
 	call_owned(&site, "end_modify", take_end_modify(open));

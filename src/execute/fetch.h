@@ -40,8 +40,8 @@ typedef struct OpenScanOwner
 extern void fetch_listen(void);
 extern void fetch_open(OpenScanOwner *owner);
 extern void fetch_prepare(OpenScan *open, Oid table, Oid user);
-extern RowReader *fetch_reader_create(OpenScan *open, TupleDesc tupdesc,
-									  Bitmapset *needed);
+extern RowReader *
+fetch_reader_create(OpenScan *open, TupleDesc tupdesc, Bitmapset *needed);
 extern void fetch_execute(OpenScan *open, PyObject *const *arguments,
 						  size_t count, PyObject *keywords);
 extern bool

@@ -274,7 +274,7 @@ multicornBeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *rinfo,
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
 	modify = create_state(mtstate->ps.state, rinfo);
-	call_site_push(&modify->site, modify->instance->subject, NULL);
+	instance_site_push(&modify->site, modify->instance, NULL);
 	prepare(modify, list_nth(fdw_private, TARGET_ASSIGNED), plan->operation,
 			plan->onConflictAction);
 	if (rowid != NIL)
@@ -325,7 +325,7 @@ multicornBeginForeignInsert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
 				errmsg("cannot route tuples into foreign table to be updated \"%s\"",
 					   RelationGetRelationName(rinfo->ri_RelationDesc)));
 	modify = create_state(estate, rinfo);
-	call_site_push(&modify->site, modify->instance->subject, NULL);
+	instance_site_push(&modify->site, modify->instance, NULL);
 	require_conflict_support(modify->instance, conflict);
 	prepare(modify, routed_columns(mtstate, rinfo), CMD_INSERT, conflict);
 	/* Only COPY has no plan. */
@@ -414,7 +414,8 @@ refuse_value(MulticornModify *modify, const ConstantColumn *constant,
  * INSERT may leave them NULL, and everyone behind it sees the value.
  */
 static void
-settle_constants(MulticornModify *modify, TupleTableSlot *slot, bool may_be_null)
+settle_constants(MulticornModify *modify, TupleTableSlot *slot,
+				 bool may_be_null)
 {
 	ListCell *cell;
 
@@ -441,7 +442,7 @@ begin_call(MulticornModify *modify, const char *method)
 {
 	if (unlikely(modify->instance->has_transactions))
 		transaction_join(modify->instance);
-	call_site_push(&modify->site, modify->instance->subject, method);
+	instance_site_push(&modify->site, modify->instance, method);
 	MemoryContextReset(modify->row_context);
 	return MemoryContextSwitchTo(modify->row_context);
 }
@@ -604,7 +605,7 @@ multicornGetForeignModifyBatchSize(ResultRelInfo *rinfo)
 		rinfo->ri_projectReturning != NULL ||
 		has_before_trigger(rinfo, CMD_INSERT) || !takes_batches(modify))
 		return 1;
-	call_site_push(&modify->site, modify->instance->subject, NULL);
+	instance_site_push(&modify->site, modify->instance, NULL);
 	size = python_method(modify->instance->object, "modify_batch_size");
 	number = size != NULL
 		? number_from_python(reference_own(size), "modify_batch_size")
@@ -819,7 +820,7 @@ truncate_table(Relation relation, bool cascade, bool restart)
 				errmsg("cannot truncate foreign table \"%s\"",
 					   RelationGetRelationName(relation)),
 				errdetail("Its wrapper has no method \"truncate\"."));
-	call_site_push(&site, instance->subject, "truncate");
+	instance_site_push(&site, instance, "truncate");
 	reference_own(python_call(method, arguments, 2, NULL));
 	call_site_pop(&site);
 }

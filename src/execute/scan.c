@@ -180,7 +180,7 @@ start(ForeignScanState *node, MulticornScan *scan)
 		return;
 	fetch_prepare(open, RelationGetRelid(node->ss.ss_currentRelation),
 				  scan->user);
-	call_site_push(&scan->site, open->instance->subject, NULL);
+	instance_site_push(&scan->site, open->instance, NULL);
 	if (!scan->prepared)
 		prepare(node, scan);
 	MemoryContextReset(scan->execute_context);

@@ -56,10 +56,10 @@ typedef struct MulticornScan
 	bool limited;		 /* LIMIT and OFFSET are the wrapper's to apply */
 	ScanLimit limit;
 	ScanLimit offset;
-	bool recheck;	 /* a filter could not be told: it is checked here */
-	int64 to_skip;	 /* rows, because of that */
-	int64 remaining; /* rows, -1 for no limit */
-	List *operands;	 /* ExprStates of fdw_exprs */
+	bool recheck;	  /* a filter could not be told: it is checked here */
+	int64 to_skip;	  /* rows, because of that */
+	int64 remaining;  /* rows, -1 for no limit */
+	List *operands;	  /* ExprStates of fdw_exprs */
 	ExprState *gates; /* what must hold for any row to be wanted, or NULL */
 	ToPython **operand_converters; /* of those in filters, made when needed */
 	ScanCounters counters;

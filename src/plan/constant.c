@@ -45,8 +45,8 @@ replace_columns(Node *node, FoldContext *context)
 	if (IsA(node, Var) && (Index) ((Var *) node)->varno == context->relid &&
 		((Var *) node)->varlevelsup == 0)
 	{
-		const ConstantColumn *column =
-			constants_find(context->constants, ((Var *) node)->varattno);
+		const ConstantColumn *column = constants_find(context->constants,
+													  ((Var *) node)->varattno);
 
 		if (column != NULL)
 			return make_constant(column);
@@ -87,8 +87,7 @@ constants_mentioned(RelOptInfo *rel, RestrictInfo *restriction)
 Node *
 constants_fold(PlannerInfo *root, RelOptInfo *rel, Node *clause)
 {
-	FoldContext context = {.relid = rel->relid,
-						   .constants = constants_of(rel)};
+	FoldContext context = {.relid = rel->relid, .constants = constants_of(rel)};
 
 	if (!mentions_constant(rel, clause))
 		return clause;

@@ -149,7 +149,7 @@ filters_ask(PlannerInfo *root, RelOptInfo *rel, List *restrictions)
 		(instance_hook(state->instance, HOOK_CAN_FILTER) == NULL &&
 		 state->instance->constants == NIL))
 		return NIL;
-	call_site_push(&site, state->instance->subject, "can_filter");
+	instance_site_push(&site, state->instance, "can_filter");
 	relation = table_open(state->table, NoLock);
 	offer = make_offer(root, rel, restrictions, RelationGetDescr(relation));
 	table_close(relation, NoLock);

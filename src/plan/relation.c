@@ -357,7 +357,7 @@ multicornGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel,
 	bool known;
 	CallSite site;
 
-	call_site_push(&site, state->instance->subject, NULL);
+	instance_site_push(&site, state->instance, NULL);
 	constants_estimate(root, baserel);
 	state->startup_cost = cost_attribute(state->instance, "_startup_cost",
 										 DEFAULT_STARTUP_COST);

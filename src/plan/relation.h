@@ -43,9 +43,9 @@ typedef enum PlanMember
 	PLAN_QUALS,			  /* List of encoded QualDescriptions */
 	PLAN_FILTERS,		  /* List of expressions out of operands_extract() */
 	PLAN_SORT_KEYS,		  /* List of encoded sort keys */
-	PLAN_LIMIT,	  /* NIL, or two such expressions, NULL constants for none */
+	PLAN_LIMIT,	   /* NIL, or two such expressions, NULL constants for none */
 	PLAN_INSTANCE, /* List of one Integer: the instance that was asked */
-	PLAN_GATES	   /* List of Integers: the operands without which no row is wanted */
+	PLAN_GATES /* List of Integers: the operands without which no row is wanted */
 } PlanMember;
 
 extern void relation_listen(void);

@@ -200,11 +200,11 @@ encode_keys(List *pathkeys, RelOptInfo *rel)
 
 		if (column == NULL)
 			break;
-		encoded =
-			lappend(encoded, bms_is_member(column->varattno,
-										   state->instance->constant_columns)
-						? NIL
-						: encode_key(key, column));
+		encoded = lappend(encoded,
+						  bms_is_member(column->varattno,
+										state->instance->constant_columns)
+							  ? NIL
+							  : encode_key(key, column));
 	}
 	return encoded;
 }
@@ -397,7 +397,7 @@ sort_offers(PlannerInfo *root, RelOptInfo *rel)
 	if (instance_hook(state->instance, HOOK_CAN_SORT) == NULL &&
 		state->instance->constants == NIL)
 		return NIL;
-	call_site_push(&site, state->instance->subject, "can_sort");
+	instance_site_push(&site, state->instance, "can_sort");
 	relation = table_open(state->table, NoLock);
 	foreach (cell, useful_orders(root, rel))
 	{

@@ -201,7 +201,7 @@ multicornAddForeignUpdateTargets(PlannerInfo *root, Index rtindex,
 	root->glob->dependsOnRole = true;
 	if (!can(instance, root->parse->commandType))
 		return;
-	call_site_push(&site, instance->subject, "rowid_column");
+	instance_site_push(&site, instance, "rowid_column");
 	attribute = rowid_form(target_relation, rowid_attribute(instance, table));
 	call_site_pop(&site);
 	add_row_identity_var(root,
@@ -263,7 +263,7 @@ multicornPlanForeignModify(PlannerInfo *root, ModifyTable *plan,
 	CallSite site;
 
 	root->glob->dependsOnRole = true;
-	call_site_push(&site, instance->subject, NULL);
+	instance_site_push(&site, instance, NULL);
 	require_conflict_support(instance, plan->onConflictAction);
 	if (plan->operation == CMD_INSERT)
 		assigned = inserted_columns(root);

@@ -113,7 +113,7 @@ limit_promised(const Instance *instance, PyObject *limit, PyObject *offset)
 
 	if (method == NULL)
 		return false;
-	call_site_push(&site, instance->subject, "can_limit");
+	instance_site_push(&site, instance, "can_limit");
 	answer = python_truth(reference_own(python_call(method, arguments, 2,
 													NULL)));
 	call_site_pop(&site);

@@ -75,9 +75,8 @@ constants_attributes(List *constants)
 	ListCell *cell;
 
 	foreach (cell, constants)
-		attributes =
-			bms_add_member(attributes,
-						   ((ConstantColumn *) lfirst(cell))->attribute);
+		attributes = bms_add_member(attributes,
+									((ConstantColumn *) lfirst(cell))->attribute);
 	return attributes;
 }
 

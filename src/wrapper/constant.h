@@ -23,12 +23,12 @@ typedef struct ConstantColumn
 	Datum value;
 } ConstantColumn;
 
-extern ConstantColumn *constant_create(Form_pg_attribute attribute,
-									   const char *text);
+extern ConstantColumn *
+constant_create(Form_pg_attribute attribute, const char *text);
 extern List *constants_copy(List *constants);
 extern Bitmapset *constants_attributes(List *constants);
-extern const ConstantColumn *constants_find(List *constants,
-											AttrNumber attribute);
+extern const ConstantColumn *
+constants_find(List *constants, AttrNumber attribute);
 extern bool constant_equals(const ConstantColumn *constant, Datum value);
 extern char *constant_text(const ConstantColumn *constant, Datum value);
 

@@ -99,7 +99,7 @@ call_close(Instance *instance)
 {
 	CallSite site;
 
-	call_site_push(&site, instance->subject, "close");
+	instance_site_push(&site, instance, "close");
 	python_call_cleanup(Py_NewRef(interpreter_functions.close),
 						instance->object);
 	call_site_pop(&site);
@@ -110,14 +110,12 @@ static void
 drop(Instance *instance)
 {
 	call_close(instance);
-	python_enter();
-	Py_CLEAR(instance->execute);
-	Py_CLEAR(instance->end_scan);
-	Py_CLEAR(instance->hooks);
-	Py_CLEAR(instance->identity);
-	Py_CLEAR(instance->place);
-	Py_CLEAR(instance->object);
-	python_leave();
+	python_release_cleanup(instance->execute);
+	python_release_cleanup(instance->end_scan);
+	python_release_cleanup(instance->hooks);
+	python_release_cleanup(instance->identity);
+	python_release_cleanup(instance->place);
+	python_release_cleanup(instance->object);
 	MemoryContextDelete(instance->context);
 }
 
@@ -172,7 +170,7 @@ close_all(int code, Datum argument)
 	InstanceEntry *entry;
 
 	/* The session may end in the middle of Python code: leave it alone then. */
-	if (instances == NULL || python_depth > 0)
+	if (instances == NULL || python_is_on_stack())
 		return;
 	transaction_session_ends();
 	drop_leftovers();
@@ -399,6 +397,7 @@ refresh(const InstanceKey *key)
 	CallSite site;
 
 	call_site_push(&site, describe_table(key->table), NULL);
+	site.user = key->user;
 	options_read(key->table, key->user, &definition);
 	site.method = "__init__";
 	if (instance == NULL || !is_current(instance, &definition))
@@ -407,6 +406,26 @@ refresh(const InstanceKey *key)
 	keep_name(instance, &instance->wrapper, definition.wrapper);
 	instance->checked = heard == changes_heard;
 	call_site_pop(&site);
+}
+
+/*
+ * Pins an instance and has it take part in the transaction; in this order, since
+ * its begin() may lead to multicorn_reset(). Throws what begin() raises.
+ */
+static void
+pin(Instance *instance)
+{
+	instance->pins++;
+	PG_TRY();
+	{
+		transaction_join(instance);
+	}
+	PG_CATCH();
+	{
+		instance_release_later(instance);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 }
 
 /*
@@ -442,8 +461,7 @@ instance_acquire(Oid table, Oid user)
 		entry = find_entry(&key);
 	}
 	instance = entry->instance;
-	transaction_join(instance);
-	instance->pins++;
+	pin(instance);
 	return instance;
 }
 

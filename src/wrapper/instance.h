@@ -5,7 +5,7 @@
 #ifndef MULTICORN_INSTANCE_H
 #define MULTICORN_INSTANCE_H
 
-#include "embed/cpython.h"
+#include "embed/call.h"
 #include "nodes/bitmapset.h"
 #include "nodes/pg_list.h"
 
@@ -53,17 +53,18 @@ typedef struct Instance
 	PyObject *place;		   /* where, if it has asked; else NULL */
 	Bitmapset *text_columns;   /* attribute numbers with value_form 'text' */
 	Bitmapset *remote_columns; /* those with generated 'remote' */
-	List *constants;		   /* ConstantColumns, which the wrapper does not know */
+	List *constants; /* ConstantColumns, which the wrapper does not know */
 	Bitmapset *constant_columns; /* their attribute numbers */
-	bool checked;			   /* no catalog change was heard of since */
-	bool retired;			   /* replaced: goes with its last user */
-	int pins;				   /* scans in flight, plans in the making */
-	double estimated_rows;	   /* what analyze() has said last; 0 for none */
-	struct Instance *next;	   /* in the list of those left to drop */
+	bool checked;				 /* no catalog change was heard of since */
+	bool retired;				 /* replaced: goes with its last user */
+	int pins;					 /* scans in flight, plans in the making */
+	double estimated_rows;		 /* what analyze() has said last; 0 for none */
+	struct Instance *next;		 /* in the list of those left to drop */
 
 	/* see transaction.c */
 	bool has_transactions; /* it has a hook for them */
 	bool takes_part;
+	bool ended;	  /* its pre_commit() has been called */
 	bool doomed;  /* it could not roll back to a savepoint */
 	int level;	  /* nesting level it has begun, 0 for none */
 	int released; /* level that it has just released, or 0 */
@@ -80,6 +81,14 @@ extern void instance_release_later(Instance *instance);
 extern List *instance_hold_all(void);
 extern int instance_count(void);
 extern int instance_reset(void);
+
+/* As call_site_push(), for a method of an instance. */
+static inline void
+instance_site_push(CallSite *site, const Instance *instance, const char *method)
+{
+	call_site_push(site, instance->subject, method);
+	site->user = instance->user;
+}
 
 /* The method, borrowed; NULL if the wrapper has none but our base class's. */
 static inline PyObject *

@@ -232,8 +232,8 @@ require_lone_constant(List *options)
 	static const char *const others[] = {"value_form", "generated",
 										 "column_name", "key", "shippable"};
 
-	for (int i = 0;
-		 option_value(options, "constant") != NULL && i < (int) lengthof(others);
+	for (int i = 0; option_value(options, "constant") != NULL &&
+		 i < (int) lengthof(others);
 		 i++)
 	{
 		if (option_value(options, others[i]) != NULL)

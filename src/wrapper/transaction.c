@@ -15,7 +15,7 @@
 #include "embed/call.h"
 #include "embed/error.h"
 #include "embed/interpreter.h"
-#include "embed/interrupt.h"
+#include "embed/session.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "utils/memutils.h"
@@ -45,7 +45,7 @@ call_hook(Instance *instance, Hook hook, const char *name, PyObject *argument)
 
 	if (method == NULL)
 		return;
-	call_site_push(&site, instance->subject, name);
+	instance_site_push(&site, instance, name);
 	python_enter();
 	result = PyObject_Vectorcall(method, &argument, argument != NULL ? 1 : 0,
 								 NULL);
@@ -84,10 +84,8 @@ call_hook_cleanup(Instance *instance, Hook hook, const char *name, int level)
 		/* Small ints exist already: this takes no memory. */
 		argument = PyLong_FromLong(level);
 	}
-	call_site_push(&site, instance->subject, name);
-	interrupt_cleanup_begin();
+	instance_site_push(&site, instance, name);
 	succeeded = python_call_cleanup(Py_NewRef(method), argument);
-	interrupt_cleanup_end();
 	call_site_pop(&site);
 	Py_XDECREF(argument);
 	return succeeded;
@@ -107,6 +105,17 @@ reserve_participant(void)
 		? MemoryContextAlloc(TopMemoryContext, room * sizeof(Instance *))
 		: repalloc(participants, room * sizeof(Instance *));
 	participant_room = room;
+}
+
+/* Throws if an instance can do nothing for the transaction any more. */
+static void
+require_not_ended(Instance *instance)
+{
+	if (unlikely(instance->ended))
+		ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("%s cannot be used until the end of the transaction",
+					   instance->subject),
+				errdetail("Its method pre_commit() has been called."));
 }
 
 /* Throws if what an instance did in a savepoint could not be undone. */
@@ -171,6 +180,7 @@ transaction_join(Instance *instance)
 	if (unlikely(!instance->takes_part))
 		join(instance);
 	require_not_doomed(instance);
+	require_not_ended(instance);
 	if (unlikely(instance->level < GetCurrentTransactionNestLevel()))
 		catch_up(instance);
 }
@@ -196,10 +206,14 @@ static void
 before_commit(void)
 {
 	require_none_doomed(1);
+	session_is_committing = true;
 	/* A hook may bring in another instance. */
 	for (int i = 0; i < participant_count; i++)
 	{
+		if (instance_hook(participants[i], HOOK_PRE_COMMIT) == NULL)
+			continue;
 		call_hook(participants[i], HOOK_PRE_COMMIT, "pre_commit", NULL);
+		participants[i]->ended = true;
 		settle();
 	}
 }
@@ -217,6 +231,7 @@ after_decision(Hook hook, const char *name)
 	for (int i = 0; i < count; i++)
 	{
 		participants[i]->takes_part = false;
+		participants[i]->ended = false;
 		participants[i]->doomed = false;
 		participants[i]->level = 0;
 		instance_release_later(participants[i]);
@@ -235,6 +250,7 @@ refuse_prepare(void)
 static void
 transaction_event(XactEvent event, void *argument)
 {
+	session_is_committing = session_savepoint_ends = false;
 	if (!any_used)
 		return;
 	switch (event)
@@ -264,6 +280,7 @@ static void
 before_release(int level)
 {
 	require_none_doomed(level);
+	session_savepoint_ends = true;
 	for (int i = 0; i < participant_count; i++)
 	{
 		Instance *instance = participants[i];
@@ -278,6 +295,7 @@ before_release(int level)
 		instance->released = level;
 		settle();
 	}
+	session_savepoint_ends = false;
 }
 
 /* The release is done: there is nothing left that could undo it alone. */
@@ -314,6 +332,7 @@ static void
 subtransaction_event(SubXactEvent event, SubTransactionId subtransaction,
 					 SubTransactionId parent, void *argument)
 {
+	session_savepoint_ends = false;
 	if (participant_count == 0)
 		return;
 	switch (event)

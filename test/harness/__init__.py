@@ -1,6 +1,6 @@
 """What the tests, the demonstration and the benchmark run on: servers that leave nothing behind."""
 
-from harness.cluster import Cluster, ClusterError
+from harness.cluster import Cluster, ClusterError, Standby
 from harness.stage import Stage
 
-__all__ = ["Cluster", "ClusterError", "Stage"]
+__all__ = ["Cluster", "ClusterError", "Stage", "Standby"]

@@ -266,6 +266,10 @@ class Cluster:
             *("initdb", "-D", str(self.data), "-U", SUPERUSER, "-A", "trust"),
             *("-E", "UTF8", "--locale", _unicode_locale(), "--no-sync", "--no-instructions"),
         )
+        self._configure_place()
+
+    def _configure_place(self) -> None:
+        """Write into the configuration where the server listens, and the settings."""
         self.configure(
             {
                 "listen_addresses": "127.0.0.1" if self._tcp else "",
@@ -305,6 +309,29 @@ class Cluster:
             output.seek(0)
             if done.returncode != 0:
                 raise ClusterError(f"{program} failed:\n{output.read().strip()}")
+
+
+class Standby(Cluster):
+    """A hot standby of a cluster that runs; it replays at once, whoever is in the way."""
+
+    def __init__(self, primary: Cluster, *, settings: Mapping[str, str] | None = None) -> None:
+        """Describe a standby.
+
+        Args:
+            primary: What it is a copy of; must exist as long as the standby.
+            settings: Server settings, over those of the primary.
+        """
+        settings = {"max_standby_streaming_delay": "0", **(settings or {})}
+        super().__init__(primary.bindir, settings=settings)
+        self._primary = primary
+
+    def _initialize(self) -> None:
+        """Copy the primary, and write what differs into the configuration."""
+        self._run(
+            *("pg_basebackup", "-D", str(self.data), "-d", self._primary.dsn),
+            *("-R", "-X", "stream", "-c", "fast", "--no-sync"),
+        )
+        self._configure_place()
 
 
 def default_bindir() -> Path:

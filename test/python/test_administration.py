@@ -107,23 +107,21 @@ def test_postgresql_is_none(
         server, "waits", "a int", f"wrapper '{add_module(WAITING)}.Waits', begun '{begun}'"
     )
     server.run_sql(
-        "CREATE OR REPLACE FUNCTION works(a int) RETURNS int LANGUAGE plpgsql VOLATILE AS"
-        " $$ BEGIN PERFORM pg_notify('works', ''); LOOP a := 1; END LOOP; END $$"
+        "CREATE OR REPLACE FUNCTION works(a int) RETURNS int LANGUAGE plpgsql AS"
+        " $$ BEGIN PERFORM pg_advisory_lock(a); WHILE a = 1 LOOP END LOOP; RETURN a; END $$"
     )
     session = connect()
     with running(session, "SELECT pg_sleep(3600) FROM waits"):
         wait_until(lambda: wait_event(server, session) == "Timeout|PgSleep")
+    # Once all is loaded, nothing in the loop waits, so that nothing else ends the wait event.
+    session.execute("SELECT works(a + 1) FROM waits LIMIT 1")
+    working = (
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 1"
+        f" AND pid = {session.info.backend_pid}"
+    )
     with running(session, "SELECT works(a) FROM waits"):
-        wait_until(
-            lambda: (
-                server.run_sql(
-                    "SELECT query LIKE 'SELECT works%' AND state = 'active'"
-                    f" FROM pg_stat_activity WHERE pid = {session.info.backend_pid}"
-                )
-                == "t"
-            )
-        )
-        wait_until(lambda: wait_event(server, session) == "none|none")
+        wait_until(lambda: server.run_sql(working) == "1")
+        assert wait_event(server, session) == "none|none"
         assert not begun.exists()
 
 

@@ -1,4 +1,4 @@
-"""docs/administration.md shows what the server does: its statements are run, each result compared."""
+"""docs/administration.md shows what the server does: its statements are run and compared."""
 
 from __future__ import annotations
 

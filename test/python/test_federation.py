@@ -105,7 +105,9 @@ class Office:
         database = f"deployment_{next(numbers)}"
         self.remote.run_sql(f"CREATE DATABASE {database} TEMPLATE application")
         self.databases[name] = database
-        self.there(name, "".join(f"INSERT INTO auth_user (username) VALUES ('{u}');" for u in users))
+        self.there(
+            name, "".join(f"INSERT INTO auth_user (username) VALUES ('{u}');" for u in users)
+        )
         self.session.execute(
             sql.SQL(
                 "CREATE SERVER {name} FOREIGN DATA WRAPPER multicorn_postgres"
@@ -114,7 +116,7 @@ class Office:
                 name=sql.Identifier(name),
                 port=str(self.remote.port),
                 database=database,
-                options=sql.SQL(f", {options}" if options else ""),  # type: ignore[arg-type]
+                options=sql.SQL(f", {options}" if options else ""),
             )
         )
         self.session.execute(
@@ -275,9 +277,10 @@ def test_insert_takes_the_remote_sequence(federated: Office) -> None:
     ]
     federated.there("nl-sales", "INSERT INTO auth_user (username) VALUES ('theirs')")
     assert federated.value(f"{insert} VALUES ('b', false, '', '') RETURNING id") == 5
-    assert federated.value(
-        'INSERT INTO "uk-prod".invoice (user_id, total) VALUES (1, 5) RETURNING id'
-    ) == 1
+    assert (
+        federated.value('INSERT INTO "uk-prod".invoice (user_id, total) VALUES (1, 5) RETURNING id')
+        == 1
+    )
     # What the parents do not have keeps its default there.
     assert federated.there("nl-sales", "SELECT DISTINCT password FROM auth_user") == "secret"
 
@@ -287,9 +290,9 @@ def test_insert_takes_the_remote_sequence(federated: Office) -> None:
 
 def test_attach(federated: Office) -> None:
     """One call makes the schema and the tables, with the parents' columns and no others."""
-    assert federated.run(
-        "SELECT entity, id, username FROM everyone.auth_user ORDER BY 1, 2"
-    ) == USERS
+    assert (
+        federated.run("SELECT entity, id, username FROM everyone.auth_user ORDER BY 1, 2") == USERS
+    )
     columns = federated.run(
         "SELECT attname FROM pg_attribute WHERE attrelid = '\"nl-sales\".auth_user'::regclass"
         " AND attnum > 0 AND NOT attisdropped"
@@ -325,9 +328,9 @@ def test_names(office: Office, name: str, clause: str) -> None:
     office.run(PARENTS.replace("{clause}", CLAUSES[clause]))
     office.deploy(name, ["ada"])
     office.attach(name, discriminator="entity")
-    assert office.run("SELECT entity, username FROM everyone.auth_user WHERE entity = %s", name) == [
-        (name, "ada")
-    ]
+    assert office.run(
+        "SELECT entity, username FROM everyone.auth_user WHERE entity = %s", name
+    ) == [(name, "ada")]
     assert office.value("SELECT multicorn_server(tableoid) FROM everyone.auth_user") == name
     assert office.run("SELECT * FROM multicorn_refresh('everyone', %s, dry_run => true)", name)
     assert all(row[0] == "ok" for row in office.run("SELECT status FROM multicorn_check(%s)", name))
@@ -393,9 +396,9 @@ def test_defaults_of_the_parent_stay_there(office: Office) -> None:
     )
     office.deploy("nl", ["ada"])
     office.attach("nl")
-    assert office.run(
-        "INSERT INTO nl.auth_user (username) VALUES ('bob') RETURNING id, email"
-    ) == [(2, "")]
+    assert office.run("INSERT INTO nl.auth_user (username) VALUES ('bob') RETURNING id, email") == [
+        (2, "")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -477,7 +480,7 @@ def test_attaching_again(inherited: Office) -> None:
     """A later call attaches what is new; one that has nothing to do is an error."""
     inherited.deploy("nl")
     assert inherited.attach("nl", tables=["invoice"], discriminator="entity") == ["nl.invoice"]
-    with pytest.raises(errors.DuplicateObject, match="attached to table everyone.invoice already"):
+    with pytest.raises(errors.DuplicateObject, match="attached to table everyone\\.invoice"):
         inherited.attach("nl", tables=["invoice"])
     assert ("nl", None, "not attached", None, None) in inherited.differences()
     assert inherited.attach("nl", discriminator="entity") == ["nl.auth_user"]
@@ -607,7 +610,14 @@ def test_server_of_a_table(federated: Office) -> None:
 
 
 CONDITIONS = (
-    *("entity = 'nl-sales'", "entity <> 'uk-prod'", "id < 5", "id = 3", "total > 20", "note IS NULL"),
+    *(
+        "entity = 'nl-sales'",
+        "entity <> 'uk-prod'",
+        "id < 5",
+        "id = 3",
+        "total > 20",
+        "note IS NULL",
+    ),
     *("note LIKE 'n%'", "user_id IN (1, 2)", "entity || note > 'nl'", "total = id", "NOT id = 2"),
 )
 SHAPES = (
@@ -689,7 +699,7 @@ def test_refresh_applies(inherited: Office) -> None:
     inherited.differences(dry_run=True)
     assert inherited.run(f"EXPLAIN (VERBOSE) {query}") == before
     assert ("nl", "username", "option", None, "shippable 'false'") in inherited.differences()
-    assert "username\") >" not in str(inherited.run(f"EXPLAIN (VERBOSE) {query}"))
+    assert 'username") >' not in str(inherited.run(f"EXPLAIN (VERBOSE) {query}"))
     assert inherited.run(query) == [("bob",), ("eve",)]
     # Once the deployment is as the parent again, the report says what is left to do.
     inherited.there("nl", "ALTER TABLE auth_user ALTER username TYPE varchar(150)")
@@ -761,7 +771,7 @@ def test_check(inherited: Office) -> None:
 
 
 def test_check_of_privileges(inherited: Office) -> None:
-    """What the mapping's user may not do there is told, column by column."""
+    """What the mapping's user may not do there is told, with the columns, once for a table."""
     inherited.deploy("nl", ["ada"])
     inherited.there(
         "nl",
@@ -771,11 +781,14 @@ def test_check_of_privileges(inherited: Office) -> None:
     inherited.run("ALTER USER MAPPING FOR CURRENT_USER SERVER nl OPTIONS (SET user 'clerk')")
     inherited.attach("nl", discriminator="entity")
     rows = inherited.run("SELECT item, status, detail FROM multicorn_check('nl')")
-    told = {(item, status, detail) for item, status, detail in rows if item != "connection"}
-    assert ("table nl.auth_user", "error", "no privilege to SELECT column first_name") in told
-    assert ("table nl.auth_user", "warning", "no privilege to UPDATE column id") in told
-    assert ("table nl.auth_user", "warning", "no privilege to UPDATE column email") not in told
-    assert ("table nl.invoice", "warning", "no privilege to INSERT column total") in told
+    unwritten = "id, is_superuser, username, first_name"
+    assert rows[1:] == [
+        ("table nl.auth_user", "error", "no privilege to SELECT first_name"),
+        ("table nl.auth_user", "warning", f"no privilege to INSERT {unwritten}, email"),
+        ("table nl.auth_user", "warning", f"no privilege to UPDATE {unwritten}"),
+        ("table nl.invoice", "warning", "no privilege to INSERT id, user_id, total, note"),
+        ("table nl.invoice", "warning", "no privilege to UPDATE id, user_id, total, note"),
+    ]
     inherited.there("nl", "DROP OWNED BY clerk; DROP ROLE clerk")
 
 
@@ -817,7 +830,9 @@ def manager(office: Office) -> Iterator[psycopg.Connection[Any]]:
         "CREATE SERVER nl FOREIGN DATA WRAPPER multicorn_postgres OPTIONS (host '127.0.0.1',"
         f" port '{office.remote.port}', dbname '{database}')".encode()
     )
-    session.execute("CREATE USER MAPPING FOR manager SERVER nl OPTIONS (user 'postgres', password 'x')")
+    session.execute(
+        "CREATE USER MAPPING FOR manager SERVER nl OPTIONS (user 'postgres', password 'x')"
+    )
     # The remote asks for no password: only a superuser may let that pass.
     office.run("ALTER USER MAPPING FOR manager SERVER nl OPTIONS (ADD password_required 'false')")
     session.execute(PARENTS.replace("{clause}", "").encode())
@@ -862,8 +877,10 @@ HOSTILE = """
 CREATE SCHEMA trap;
 CREATE FUNCTION trap.bang() RETURNS boolean LANGUAGE plpgsql AS
     $$ BEGIN RAISE EXCEPTION 'the trap has been sprung'; END $$;
-CREATE FUNCTION trap.format(text, VARIADIC text[]) RETURNS text LANGUAGE sql AS 'SELECT trap.bang()::text';
-CREATE FUNCTION trap.format(text, text, text) RETURNS text LANGUAGE sql AS 'SELECT trap.bang()::text';
+CREATE FUNCTION trap.format(text, VARIADIC text[]) RETURNS text LANGUAGE sql AS
+    'SELECT trap.bang()::text';
+CREATE FUNCTION trap.format(text, text, text) RETURNS text LANGUAGE sql AS
+    'SELECT trap.bang()::text';
 CREATE FUNCTION trap.eq(name, text) RETURNS boolean LANGUAGE sql AS 'SELECT trap.bang()';
 CREATE FUNCTION trap.eq(oid, oid) RETURNS boolean LANGUAGE sql AS 'SELECT trap.bang()';
 CREATE OPERATOR trap.= (LEFTARG = name, RIGHTARG = text, FUNCTION = trap.eq);

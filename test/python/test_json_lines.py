@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import signal
 import sys
 import threading
 import warnings
@@ -12,6 +14,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
+from random import Random
 from types import FrameType
 from typing import Any
 
@@ -19,6 +22,7 @@ import psycopg
 import pytest
 
 from harness import Cluster
+from harness.cases import cases, rng
 from harness.sessions import Session, wait_until
 from multicorn import Error, _durable_file, jsonlinesfdw
 from multicorn.testing import Table
@@ -146,6 +150,138 @@ def test_a_kill_leaves_all_of_a_transaction_or_nothing(fragile: Cluster, end: st
     assert outcomes[-1] == (True, end == "commit")
     assert set(died) == ({False, True} if end == "commit" else {False})
     assert len(died) > 10
+
+
+# Writers at the same time, and how often one of them is killed.
+WRITERS, KILLS = 5, 6
+
+# How many things a writer does to the folder before it dies, and how long it is let live, in s.
+MOST_EVENTS, LONGEST_LIFE = 10, 0.2
+
+
+class Writer(threading.Thread):
+    """A session that writes the same numbers into a file and a local table until it is stopped.
+
+    Attributes:
+        acknowledged: The numbers that have been committed, as far as it has heard.
+        process: The backend.
+        failure: What has ended it, if that was not to be expected.
+    """
+
+    def __init__(self, cluster: Cluster, number: int, stopped: threading.Event) -> None:
+        super().__init__()
+        self.cluster = cluster
+        self.number = number
+        self.stopped = stopped
+        self.acknowledged: set[int] = set()
+        self.process: int | None = None
+        self.failure: BaseException | None = None
+
+    def run(self) -> None:
+        """Write, and begin anew after each crash."""
+        numbers = count(self.number, WRITERS)
+        try:
+            while not self.stopped.is_set():
+                with suppress(psycopg.OperationalError), connect(self.cluster) as session:
+                    self.process = session.info.backend_pid
+                    session.execute("SET synchronous_commit = on")
+                    while not self.stopped.is_set():
+                        self.write(session, next(numbers))
+        except BaseException as error:
+            self.failure = error
+
+    def write(self, session: Session, number: int) -> None:
+        """Write a number into both; sometimes it is to be rolled back."""
+        # The end of the connection while it rolls back leaves the exception as it was.
+        conflict = (psycopg.errors.SerializationFailure, psycopg.Rollback)
+        with suppress(*conflict), session.transaction():
+            session.execute("INSERT INTO crowd_local VALUES (%s)", (number,))
+            session.execute("INSERT INTO crowd_first VALUES (%s, %s)", (number, number))
+            session.execute("UPDATE crowd_second SET v = v + 1")
+            if number % 4 == 0:
+                raise psycopg.Rollback
+        if number % 4 != 0:
+            # A conflict is not told from a commit here: the local table knows.
+            query = "SELECT FROM crowd_local WHERE id = %s"
+            if session.execute(query, (number,)).fetchall():
+                self.acknowledged.add(number)
+
+
+def set_kill_at(cluster: Cluster, event: str) -> None:
+    """Have all who write die at some event, or no longer; whoever sets it may go with them."""
+    while True:
+        with suppress(psycopg.OperationalError), connect(cluster) as session:
+            session.execute(f"ALTER FOREIGN TABLE crowd_first OPTIONS (SET kill_at '{event}')")
+            return
+
+
+def kill(process: int | None) -> bool:
+    """Kill a process; return whether there was one."""
+    if process is None:
+        return False
+    try:
+        os.kill(process, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def kill_one(cluster: Cluster, writers: list[Writer], random: Random) -> None:
+    """Kill a writer at some point, and wait until the server has noticed."""
+    began = cluster.log.count("all server processes terminated")
+    if random.random() < 0.5:
+        set_kill_at(cluster, str(random.randrange(MOST_EVENTS)))
+    else:
+        threading.Event().wait(random.uniform(0, LONGEST_LIFE))
+        while not kill(random.choice(writers).process):
+            pass
+    wait_until(lambda: cluster.log.count("all server processes terminated") > began)
+    set_kill_at(cluster, "")
+
+
+def acknowledged(writers: list[Writer]) -> set[int]:
+    """Return the numbers whose commits have been heard of."""
+    return set().union(*(writer.acknowledged.copy() for writer in writers))
+
+
+def wait_for_more(writers: list[Writer]) -> None:
+    """Wait until more has been committed."""
+    before = len(acknowledged(writers))
+    wait_until(lambda: len(acknowledged(writers)) > before + WRITERS)
+
+
+def test_a_kill_among_many_writers_leaves_all_of_each_transaction_or_nothing(
+    fragile: Cluster,
+) -> None:
+    """The file agrees with the local table, and with what clients have been told."""
+    folder = create(fragile, "crowd")
+    stopped = threading.Event()
+    writers = [Writer(fragile, number, stopped) for number in range(WRITERS)]
+    random = rng("kills")
+    for writer in writers:
+        writer.start()
+    try:
+        for _ in range(cases(KILLS)):
+            wait_for_more(writers)
+            kill_one(fragile, writers, random)
+    finally:
+        stopped.set()
+        for writer in writers:
+            writer.join()
+    assert [writer.failure for writer in writers] == [None] * WRITERS
+    with connect(fragile) as session:
+        session.execute("INSERT INTO crowd_first VALUES (-1, -1)")
+        session.execute("INSERT INTO crowd_local VALUES (-1)")
+        local = numbers(session, "SELECT id FROM crowd_local")
+        assert numbers(session, "SELECT id FROM crowd_first") == local
+        assert numbers(session, "SELECT count(*) FROM crowd_first") == {len(local)}
+        assert numbers(session, "SELECT v FROM crowd_second") == {len(local) - 1}
+    assert acknowledged(writers) <= local
+    assert not {number for number in local if number % 4 == 0}
+    lines = (folder / "first.jsonl").read_text().splitlines()
+    assert {json.loads(line)["id"] for line in lines} == local
+    assert {path.name for path in folder.iterdir()} >= {"first.jsonl", "second.jsonl"}
+    assert "PANIC" not in fragile.log
 
 
 def numbers(session: Session, query: str) -> set[int]:

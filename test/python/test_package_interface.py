@@ -57,7 +57,10 @@ def test_public_names() -> None:
         "ALL",
         "UNBOUND",
         "SKIPPED",
+        "DatabaseError",
         "Error",
+        "Result",
+        "execute",
         "get_class",
     }
     assert all(getattr(multicorn, name).__doc__ for name in multicorn.__all__)

@@ -850,7 +850,8 @@ def test_codes() -> None:
         'connection to server at "127.0.0.1", port 5433 failed: '
         "FATAL:  57P03: the database system is starting up\n"
         "DETAIL:  Consistent recovery state has not been yet reached.\n"
-        "LOCATION:  ProcessStartupPacket, backend_startup.c:801"
+        "LOCATION:  ProcessStartupPacket, backend_startup.c:801\n"
+        "EMPLACEMENT : auth_failed, auth.c:335"
     )
     assert _wait._CODE.findall(message) == ["3D000", "57P03"]
     assert _wait._without_codes(message) == (

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from harness import Cluster
-from harness.sessions import Connect
+from harness.sessions import Connect, Session
 
 EVIL_PATH = "/tmp"
 
@@ -37,6 +37,13 @@ SETTINGS = {
 }
 
 
+def notices_of(session: Session) -> list[str | None]:
+    """A list that gets the messages of a session's notices and warnings."""
+    notices: list[str | None] = []
+    session.add_notice_handler(lambda notice: notices.append(notice.message_primary))
+    return notices
+
+
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_a_setting_that_nobody_knows_yet(
     server: Cluster, connect: Connect, plain: str, setting: str
@@ -54,8 +61,7 @@ def test_a_setting_that_nobody_knows_yet(
     by_client = connect(user=plain, options=f"-c {setting}={value}")
     for session, left in ((by_command, in_force), (by_client, default)):
         assert session.execute(f"SHOW {setting}").fetchone() == (value,)
-        notices: list[str | None] = []
-        session.add_notice_handler(lambda notice, to=notices: to.append(notice.message_primary))
+        notices = notices_of(session)
         session.execute("SELECT multicorn_reset()")
         assert f'permission denied to set parameter "{setting}"' in notices
         assert session.execute(f"SHOW {setting}").fetchone() == (left,)

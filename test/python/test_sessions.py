@@ -52,6 +52,18 @@ def test_python_starts_with_the_first_foreign_table(server: Cluster, connect: Co
         assert "libpython" in mapped_files(session.info.backend_pid)
 
 
+def test_an_idle_session_keeps_little_memory(server: Cluster, connect: Connect) -> None:
+    """What the interpreter and the package take; the benchmark shows more of it."""
+    wrapper = "wrapper 'multicorn.constantfdw.ConstantForeignDataWrapper'"
+    create_table(server, "constant", "a text", wrapper)
+    with connect() as session:
+        session.execute("SELECT count(*) FROM pg_class")
+        before = private_memory(session.info.backend_pid)
+        session.execute("SELECT count(*) FROM constant")
+        growth = private_memory(session.info.backend_pid) - before
+        assert 1_000_000 < growth < 16_000_000
+
+
 def test_the_path_is_clean(
     server: Cluster, connect: Connect, add_module: Callable[[str], str]
 ) -> None:

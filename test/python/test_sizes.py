@@ -183,7 +183,7 @@ def test_a_row_that_is_too_long_is_an_error(connect: Connect) -> None:
             "CREATE FOREIGN TABLE long (value text, other text) SERVER python"
             " OPTIONS (wrapper 'sizes.Long', long 'many bytes')"
         )
-        with pytest.raises(psycopg.errors.ProgramLimitExceeded, match="too (long|big)"):
+        with pytest.raises(psycopg.errors.ProgramLimitExceeded, match=r"too (long|big)"):
             session.execute("INSERT INTO long VALUES ('', '') RETURNING length(value)")
 
 

@@ -49,7 +49,8 @@ def integers(bits: int) -> Generate:
 
     def generate(rng: Random) -> int:
         size: int = 2 ** rng.randrange(bits)
-        return rng.choice([rng.randrange(-size, size), 2 ** (bits - 1) - 1, -(2 ** (bits - 1))])
+        bound: int = 2 ** (bits - 1)
+        return rng.choice([rng.randrange(-size, size), bound - 1, -bound])
 
     return texts(generate)
 

@@ -82,6 +82,13 @@ ROLLBACK;
 SELECT foreign_table, in_transaction FROM multicorn_instances();
 SELECT multicorn_reset();
 
+-- One whose begin() has failed takes no part, and is not in use.
+CREATE FOREIGN TABLE next (event text, way text) SERVER hooks OPTIONS (wrapper 'hooks.Next');
+SELECT FROM next WHERE event = ANY (ARRAY['hooked: begin False']);
+SELECT count(*) FROM hooked;
+SELECT foreign_table, in_transaction, in_use FROM multicorn_instances() ORDER BY 1;
+SELECT multicorn_reset();
+
 -- In a savepoint that is rolled back, too: what was dropped is made anew.
 BEGIN;
 SAVEPOINT s;

@@ -1,15 +1,20 @@
 """Wrappers that wait in all the ways in which Python code can."""
 
+import asyncio
 import os
+import signal
 import socket
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from multicorn import ForeignDataWrapper
 from multicorn.utils import check_interrupts
+
+lock = threading.Lock()
 
 
 def loop() -> Any:
@@ -43,9 +48,46 @@ def run_program() -> Any:
 
 
 def wait_for_lock() -> Any:
-    lock = threading.Lock()
+    taken = threading.Event()
+
+    def keep(lock: Any) -> None:
+        with lock:
+            taken.set()
+            time.sleep(3600)
+
+    kept = threading.Lock()
+    threading.Thread(target=keep, args=[kept], daemon=True).start()
+    taken.wait()
+    with kept:
+        pass
+
+
+def hold_lock() -> Any:
     with lock:
-        lock.acquire()
+        time.sleep(3600)
+
+
+def wait_for_thread() -> Any:
+    thread = threading.Thread(target=time.sleep, args=[3600], daemon=True)
+    thread.start()
+    thread.join()
+
+
+def wait_for_pool() -> Any:
+    # What ends the `with` waits for the thread, too.
+    with ThreadPoolExecutor() as pool:
+        pool.submit(time.sleep, 3600).result()
+
+
+def run_event_loop() -> Any:
+    asyncio.run(asyncio.sleep(3600))
+
+
+def wait_in_finally() -> Any:
+    try:
+        time.sleep(3600)
+    finally:
+        time.sleep(3600)
 
 
 def swallow_exceptions() -> Any:
@@ -104,6 +146,93 @@ class Busy(ForeignDataWrapper):
     def end_scan(self) -> None:
         if self.place == "end_scan":
             self.work()
+
+
+class BusyOnce(Busy):
+    """Waits only the first time, in any of these methods, and in one that is called at an abort."""
+
+    def work(self) -> Any:
+        if self.begun.exists():
+            return [(1,)]
+        return super().work()
+
+    def at(self, place: str) -> None:
+        if self.place == place:
+            self.work()
+
+    def get_rel_size(self, quals: Any, columns: Any) -> Any:
+        self.at("get_rel_size")
+        return (2, 4)
+
+    def begin(self, serializable: bool) -> None:
+        self.at("begin")
+
+    def sub_begin(self, level: int) -> None:
+        self.at("sub_begin")
+
+    def sub_commit(self, level: int) -> None:
+        self.at("sub_commit")
+
+    def sub_rollback(self, level: int) -> None:
+        self.at("sub_rollback")
+
+    def pre_commit(self) -> None:
+        self.at("pre_commit")
+
+    def commit(self) -> None:
+        self.at("commit")
+
+    def rollback(self) -> None:
+        self.at("rollback")
+
+    def close(self) -> None:
+        self.at("close")
+
+    def rows(self) -> Any:
+        try:
+            yield (1,)
+            self.at("between rows")
+            yield (2,)
+        finally:
+            self.at("generator")
+
+
+class Dropped:
+    """Waits when it is let go of."""
+
+    def __init__(self, wait: Any) -> None:
+        self.wait = wait
+        self.rows = iter([(1,), (2,)])
+
+    def __iter__(self) -> Any:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self.rows)
+
+    def __del__(self) -> None:
+        self.wait()
+
+
+class BusyDropped(BusyOnce):
+    """Its iterator waits when it is let go of."""
+
+    def execute(self, quals: Any, columns: Any) -> Any:
+        return Dropped(self.work)
+
+
+class State(ForeignDataWrapper):
+    """What is left of those that waited; columns `held`, `handler`, `blocked`."""
+
+    def execute(self, quals: Any, columns: Any) -> Any:
+        handler = signal.getsignal(signal.SIGINT)
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+        needed = {signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGUSR1}
+        yield {
+            "held": lock.locked(),
+            "handler": getattr(handler, "__name__", str(handler)),
+            "blocked": not blocked.isdisjoint(needed),
+        }
 
 
 class BusyHooks(Busy):

@@ -10,6 +10,9 @@ from multicorn import ForeignDataWrapper, Qual
 MEGABYTE = 2**20
 
 
+FORMS: dict[str, Callable[[range], Any]] = {"tuple": tuple, "list": list, "range": lambda row: row}
+
+
 class Wide(ForeignDataWrapper):
     """A table of integers c1 and so on, whose values are their numbers; says what it was told."""
 
@@ -29,7 +32,7 @@ class Wide(ForeignDataWrapper):
         if self.form == "dict":
             yield dict(zip(self.columns, numbers, strict=True))
         else:
-            yield {"tuple": tuple, "list": list, "range": lambda row: row}[self.form](numbers)
+            yield FORMS[self.form](numbers)
 
     def insert(self, values: dict[str, Any], *args: Any, **keywords: Any) -> dict[str, Any]:
         """Return the values with another sign."""

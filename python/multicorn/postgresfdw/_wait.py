@@ -183,10 +183,7 @@ UNREACHABLE_STATES = frozenset(("57P01", "57P02", "57P03", "53300"))
 # In a verbose message, whatever the language: "FATAL:  57P03: the database system is starting up",
 # and below it "LOCATION:  ProcessStartupPacket, postmaster.c:2398".
 _CODE = re.compile(r"(?<=:  )([0-9A-Z]{5}): ")
-_LOCATION = re.compile(r"\n[^\s:]+:  (?:\w+, )?[^\s:]+:\d+(?=\n|$)")
-
-# Stages in which nothing was sent yet.
-_BEFORE_SENDING = (pq.ConnStatus.STARTED, pq.ConnStatus.NEEDED)
+_LOCATION = re.compile(r"\n[^\n:]+:\s*\w+, [^\s:]+:\d+(?=\n|$)")
 
 
 @cache
@@ -213,26 +210,32 @@ def _without_codes(message: str) -> str:
 
 
 def _are_options_wrong(pgconn: pq.abc.PGconn, parameters: Mapping[str, str], encoding: str) -> bool:
-    """Return whether libpq has refused what it was given, before it has turned to any host.
+    """Return whether libpq has given up at once because of what it was given, not of the host.
 
     Only its message tells, and that in any language. So it is asked about the same with sockets
-    that cannot exist: if it finds fault with the options, it says the same words again.
+    that cannot exist: if it finds fault with the options, it says the same words again. And newer
+    versions find at once that the owner of a socket is not the one of requirepeer.
     """
+
+    def start(changes: Mapping[str, str]) -> tuple[bytes, bool]:
+        text = conninfo({**parameters, **changes}).encode(encoding, "surrogateescape")
+        probe = pq.PGconn.connect_start(text)
+        outcome = probe.error_message, probe.status != pq.ConnStatus.BAD
+        probe.finish()
+        return outcome
+
+    if _option(pgconn, b"requirepeer") and start({"requirepeer": ""})[1]:
+        return True
     hosts, addresses = _option(pgconn, b"host").split(","), _option(pgconn, b"hostaddr").split(",")
     nowhere = ",".join(["/dev/null"] * max(len(hosts), len(addresses)))
-    others = {**parameters, "host": nowhere, "hostaddr": ""}
-    probe = pq.PGconn.connect_start(conninfo(others).encode(encoding, "surrogateescape"))
-    try:
-        return probe.error_message == pgconn.error_message
-    finally:
-        probe.finish()
+    return start({"host": nowhere, "hostaddr": ""})[0] == pgconn.error_message
 
 
 class _Attempt:
     """A connection that is being made.
 
     libpq goes from one host or address to the next, and tells of failures by message alone.
-    Whether a server was there is seen by the stage at which it fails, its socket, and SQLSTATE.
+    Whether a server was there is seen by its socket and by SQLSTATE.
 
     Attributes:
         pgconn: the connection, which the owner finishes.
@@ -282,15 +285,12 @@ class _Attempt:
     def _is_lost(self) -> bool:
         """Return whether there is nobody at the other end, if the next step fails.
 
-        Nothing was sent yet, or the other end has closed the socket without a word, as a tunnel
-        does whose own other end is missing.
+        Nobody has taken the call, or the other end has closed the socket without a word, as a
+        tunnel does whose own other end is missing.
         """
-        # psycopg does not know the stages of every libpq; the first ones are the same in all.
-        with suppress(ValueError):
-            if self.pgconn.status in _BEFORE_SENDING:
-                return True
         with socket.socket(fileno=self.pgconn.socket) as peer:
             try:
+                peer.getpeername()
                 return not peer.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return False
