@@ -1,6 +1,8 @@
-"""Shows what the extension does, on a throw-away server: the statements of demo.sql, one by one.
+"""Shows what the extension does, on throw-away servers: three scripts, a statement at a time.
 
-Comments are printed as they are, each statement before its result. Nothing remains.
+demo.sql is about wrappers, federation.sql about many deployments of one application, and
+downtime.sql goes on when one of them has been stopped. Comments are printed as they are, each
+statement before its result. Nothing remains.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from pathlib import Path
 from harness import Cluster, ClusterError, Stage
 from harness.stage import StageError
 
-SCRIPT = Path(__file__).with_name("demo.sql")
+FOLDER = Path(__file__).parent
 
 
 def blocks(sql: str) -> list[str]:
@@ -45,15 +47,39 @@ def as_psql_script(sql: str) -> str:
     return "".join(script)
 
 
-def show(stage: Stage) -> int:
-    """Run the script on a server of its own and return psql's exit status."""
-    settings = {"multicorn.python_path": str(stage.sources / "demo")}
-    with Cluster(settings=settings) as cluster:
-        print("A throw-away PostgreSQL server is running.\n", flush=True)
-        done = cluster.psql(as_psql_script(SCRIPT.read_text()), "-v", "ON_ERROR_STOP=1")
-    print(done.stdout, end="")
-    print(done.stderr, end="", file=sys.stderr)
+def run(cluster: Cluster, other: Cluster, script: str) -> int:
+    """Run a script, show what comes with messages in their place, and return psql's exit status."""
+    variables = {
+        "ON_ERROR_STOP": "1",
+        "APPLICATION": str(FOLDER / "application.sql"),
+        "LOCAL_HOST": cluster.host,
+        "LOCAL_PORT": str(cluster.port),
+        "OTHER_HOST": other.host,
+        "OTHER_PORT": str(other.port),
+    }
+    options = [part for name, value in variables.items() for part in ("-v", f"{name}={value}")]
+    done = subprocess.run(
+        [cluster.bindir / "psql", "-X", "-q", "-d", cluster.dsn, *options],
+        input=as_psql_script((FOLDER / script).read_text()),
+        env={**os.environ, "PGCLIENTENCODING": "UTF8"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    print(done.stdout, end="", flush=True)
     return done.returncode
+
+
+def show(stage: Stage) -> int:
+    """Run the scripts on servers of their own and return psql's exit status."""
+    settings = {"multicorn.python_path": str(stage.sources / "demo")}
+    with Cluster(settings=settings) as cluster, Cluster() as other:
+        print("Two throw-away PostgreSQL servers are running.\n", flush=True)
+        status = run(cluster, other, "demo.sql") or run(cluster, other, "federation.sql")
+        other.stop()
+        return status or run(cluster, other, "downtime.sql")
 
 
 def main() -> int:
@@ -68,7 +94,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     if status == 0:
-        print("The server and all that belonged to it are gone again.")
+        print("The servers and all that belonged to them are gone again.")
     return status
 
 

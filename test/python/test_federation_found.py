@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -30,7 +31,8 @@ def remote(server: Cluster) -> Iterator[Cluster]:
         f" OPTIONS (host '{server.host}', port '{server.port}', dbname '{REMOTE}');"
         "CREATE USER MAPPING FOR CURRENT_USER SERVER found_server OPTIONS (user 'postgres');"
         + "".join(
-            f"CREATE TABLE found.{name} (entity text NOT NULL, id int NOT NULL, name text NOT NULL);"
+            f"CREATE TABLE found.{name}"
+            " (entity text NOT NULL, id int NOT NULL, name text NOT NULL);"
             for name in TABLES
         )
     )
@@ -66,19 +68,15 @@ def test_many_tables_are_compared_at_once(remote: Cluster, session: Session) -> 
     """The remote is asked as often for three tables as for one, by each of the functions."""
     session.execute("SELECT multicorn_connect('found_server')")  # the connection is there
     assert asked(remote, lambda: attach(session, ["one"])) > 0
-    calls = {
-        "refresh": "SELECT * FROM multicorn_refresh('found')",
-        "check": "SELECT * FROM multicorn_check('found_server')",
-    }
-    single = {
-        name: asked(remote, lambda c=call: session.execute(c)) for name, call in calls.items()
-    }
+    calls = (
+        "SELECT * FROM multicorn_refresh('found')",
+        "SELECT * FROM multicorn_check('found_server')",
+    )
+    single = [asked(remote, partial(session.execute, call)) for call in calls]
     session.execute("SELECT multicorn_detach('found', 'found_server', drop => true)")
     one = asked(remote, lambda: attach(session, ["one"]))
     assert asked(remote, lambda: attach(session, ["two", "three", "four"])) == one
-    assert single == {
-        name: asked(remote, lambda c=call: session.execute(c)) for name, call in calls.items()
-    }
+    assert single == [asked(remote, partial(session.execute, call)) for call in calls]
 
 
 def test_check_names_each_problem_once(remote: Cluster, session: Session) -> None:

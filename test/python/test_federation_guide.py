@@ -40,7 +40,8 @@ INSERT INTO auth_user (password, is_superuser, username, first_name, last_name, 
     is_active, date_joined)
 VALUES ('hash', true, 'admin', 'Ad', 'Min', 'admin@example.org', true, true, '2024-01-01'),
     ('hash', false, :'name', :'first', :'last', 'user@example.org', false, true, '2024-01-02');
-INSERT INTO sales_order (user_id, placed, total) VALUES (1, '2024-05-01', 10), (2, '2024-05-02', 20);
+INSERT INTO sales_order (user_id, placed, total)
+VALUES (1, '2024-05-01', 10), (2, '2024-05-02', 20);
 """
 PEOPLE = {"nl": ("piet", "Piet", "Pietersen"), "uk": ("jan", "Jan", "Janssen")}
 
