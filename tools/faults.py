@@ -46,10 +46,10 @@ BUILD = SOURCE / ".cache" / "build" / "faults"
 # How often a place is tried, in different statements.
 TIMES = 2
 
-# A fault is repeated so often before its losses are looked at, and so often for them.
+# A fault is repeated so often before its losses are looked at, and then so often for them: it must
+# seem to lose something each time, or it does not.
 WARM_UP = 2
-REPETITIONS = 10
-ROUNDS = 4
+REPETITIONS = (10, 20, 40, 80, 160, 320)
 
 # A script is run anew after a session that has ended, without the place that ended it.
 MOST_RUNS = 40
@@ -73,7 +73,7 @@ PyModule_AddIntConstant PyModule_AddObjectRef PyModule_AddStringConstant PyObjec
 PyObject_IsTrue PyObject_RichCompareBool PyObject_Size PySequence_Contains PySequence_Size PySet_Add
 PySet_Contains
 """
-ZERO = "malloc"
+ZERO = "malloc MemoryContextAllocExtended"
 STEAL = "PyList_SetItem"
 
 # Functions of PostgreSQL that allocate, look something up in a catalog, convert a value, or throw
@@ -84,7 +84,7 @@ DirectFunctionCall2Coll ExecFetchSlotMinimalTuple ExecInitExprList FunctionCall1
 GetForeignColumnOptions GetForeignDataWrapper GetForeignServer GetForeignServerByName
 GetForeignServerExtended GetForeignTable GetTopFullTransactionId GetUserNameFromId
 HeapTupleHeaderGetDatum InitMaterializedSRF InputFunctionCall LookupFuncName MakeSingleTupleTableSlot
-MemoryContextAlloc MemoryContextAllocExtended MemoryContextAllocZero MemoryContextAllocZeroAligned
+MemoryContextAlloc MemoryContextAllocZero MemoryContextAllocZeroAligned
 MemoryContextStrdup OutputFunctionCall ProcessInterrupts ReceiveFunctionCall SearchSysCache1
 SearchSysCache2 SearchSysCacheExists SysCacheGetAttr add_path appendBinaryStringInfo appendStringInfo
 appendStringInfoChar appendStringInfoString bms_add_member bms_add_range bms_copy bms_union
@@ -108,6 +108,11 @@ WAYS = {
     "fault_zero": ZERO,
     "fault_steal": STEAL,
     "fault_throw": THROW,
+}
+
+# Places where a fault does what it must, and why.
+KNOWN = {
+    "malloc in reference_release_later": "an object for whose holder there is no memory stays",
 }
 
 # Asks fault_due() first, with all that the function is passed in registers left as it is.
@@ -216,11 +221,13 @@ class Places:
     Attributes:
         tried: How often each has had a fault.
         findings: What went wrong there.
+        known: Those of them where it must.
     """
 
     times: int
     tried: Counter[str] = field(default_factory=Counter)
     findings: dict[str, list[str]] = field(default_factory=dict)
+    known: set[str] = field(default_factory=set)
 
     def wants(self, place: str) -> bool:
         """Tell whether a place is to be tried; one where something was found is known."""
@@ -232,7 +239,8 @@ class Places:
 
     def counts(self) -> Counts:
         """Return how many are right."""
-        return Counts(len(self.tried) - len(self.findings), len(self.findings))
+        wrong = len(self.findings) - len(self.known)
+        return Counts(len(self.tried) - wrong, wrong)
 
 
 class Injector:
@@ -271,6 +279,8 @@ class Injector:
         right, calls = self._run(backend, commands, 0)
         again, same = self._run(backend, commands, 0)
         compares = outcome(right) == outcome(again)
+        if compares and catches_errors(backend, statement):
+            compares = False
         wanted = [i for i, place in enumerate(calls) if self.places.wants(place)]
         for i in wanted:
             if calls != same or not self.places.wants(calls[i]):
@@ -308,18 +318,18 @@ class Injector:
         if before is None:
             return "can no longer be measured"
         excess = set(leaks.Measurement._fields)
-        for _ in range(ROUNDS):
-            for _ in range(REPETITIONS):
+        for repetitions in REPETITIONS:
+            for _ in range(repetitions):
                 self._run(backend, commands, turn)
             after = measure(backend, "end")
             if after is None:
                 return "can no longer be measured"
             growth = after.growth(before)
-            excess &= growth.excess(REPETITIONS)
+            excess &= growth.excess(repetitions)
             if not excess:
                 return ""
             before = after
-        return f"{growth} in {REPETITIONS} repetitions"
+        return f"{growth} in {repetitions} repetitions"
 
     def _run(
         self, backend: Backend, commands: list[str], turn: int
@@ -334,6 +344,17 @@ class Injector:
         last = answers[-1]
         calls = (last.rows[0][0] or "").splitlines() if last.rows else []
         return answers[1:-1], calls
+
+
+def catches_errors(backend: Backend, statement: str) -> bool:
+    """Tell whether a statement calls a function that catches errors, or is a block that does.
+
+    What it answers then may well be about the fault.
+    """
+    if "exception" in statement.lower():
+        return True
+    answer = backend.ask("SELECT proname FROM pg_proc WHERE prosrc ~* '\\mexception\\M' AND oid >= 16384")
+    return any(str(name) in statement for (name,) in answer.rows)
 
 
 def outcome(answers: list[Answer]) -> list[object]:
@@ -359,23 +380,14 @@ def run_script(stage: Stage, cluster: Cluster, name: str, places: Places) -> Non
             break
         place, statement = injector.trying
         places.add(place, f"{statement}\n    the session ended: {end_of(cluster.log)}")
-        wait_for_recovery(cluster)
+        cluster.restart("immediate")
     cluster.dropdb(name)
 
 
 def end_of(log: str) -> str:
     """Return what a log says at its end of a process that was terminated, or of a failure."""
-    lines = re.findall(r".*(?:PANIC|FATAL|terminated by signal|TRAP).*", log)
+    lines = re.findall(r".*(?:PANIC|terminated by signal|TRAP).*", log)
     return lines[-1] if lines else ""
-
-
-def wait_for_recovery(cluster: Cluster) -> None:
-    """Go on when the server accepts connections again."""
-    subprocess.run(
-        [cluster.bindir / "pg_isready", "-q", "-h", cluster.host, "-p", str(cluster.port)],
-        check=False,
-    )
-    cluster.restart("immediate")
 
 
 def run_scripts(stage: Stage, options: argparse.Namespace) -> Counts:
@@ -409,7 +421,11 @@ def show_findings(stage: Stage, places: Places) -> None:
         name, distance = place.split()
         address = hex(base + int(distance) - 1)
         line = ask("addr2line", "-f", "-s", "-e", str(library), address).replace("\n", " ")
-        texts.append("\n".join((f"{name} in {line}", *problems)))
+        where = f"{name} in {line}"
+        if " ".join(where.split()[:3]) in KNOWN:
+            places.known.add(place)
+            continue
+        texts.append("\n".join((where, *problems)))
     (RESULTS / "findings").write_text("\n\n".join((*texts, "")))
 
 

@@ -102,7 +102,8 @@ class Measurement(NamedTuple):
         A lost object is a reference and a block each time, the smallest lost allocation 16 bytes of
         a memory context or 32 of malloc.
         """
-        limits = Measurement(repetitions // 2, repetitions // 2, 16 * repetitions, 8 * repetitions)
+        objects = repetitions * 3 // 4
+        limits = Measurement(objects, objects, 24 * repetitions, 12 * repetitions)
         return {name for name in self._fields if getattr(self, name) > getattr(limits, name)}
 
 

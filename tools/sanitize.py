@@ -111,6 +111,8 @@ def variant() -> Variant:
             # With an allocator of its own, Python would hide what is done with a freed object.
             "PYTHONMALLOC": "malloc",
         },
+        # What is checked needs more of the stack.
+        settings={"max_stack_depth": "7MB"},
     )
 
 

@@ -57,30 +57,30 @@ is_mapping(PyObject *value)
 	return found;
 }
 
-/* Is it a dict whose class looks keys up as dict does? */
+/* Is it a dict whose class looks keys up as dict does? Throws what asking raises. */
 static bool
 is_plain_dict(PyObject *mapping)
 {
 	static PyObject *name = NULL;
+	static PyObject *original = NULL;
 	PyObject *method;
-	PyObject *original;
 	bool result;
 
 	if (PyDict_CheckExact(mapping))
 		return true;
 	if (!PyDict_Check(mapping))
 		return false;
-	if (name == NULL)
-		name = PyUnicode_InternFromString("__getitem__");
-	method = name != NULL
-		? PyObject_GetAttr((PyObject *) Py_TYPE(mapping), name)
-		: NULL;
-	original = name != NULL ? PyObject_GetAttr((PyObject *) &PyDict_Type, name)
-							: NULL;
-	result = method != NULL && method == original;
-	Py_XDECREF(method);
-	Py_XDECREF(original);
-	PyErr_Clear();
+	if (name == NULL &&
+		(name = PyUnicode_InternFromString("__getitem__")) == NULL)
+		python_throw();
+	if (original == NULL &&
+		(original = PyObject_GetAttr((PyObject *) &PyDict_Type, name)) == NULL)
+		python_throw();
+	method = PyObject_GetAttr((PyObject *) Py_TYPE(mapping), name);
+	if (method == NULL)
+		python_throw();
+	result = method == original;
+	Py_DECREF(method);
 	return result;
 }
 

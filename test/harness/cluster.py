@@ -71,8 +71,8 @@ class Cluster:
         """
         self.bindir = bindir or default_bindir()
         self.port = _free_port() if tcp else 5432
-        self._settings = {**DEFAULT_SETTINGS, **(settings or {})}
-        self._environment = {**_stage_environment(), **(environment or {})}
+        self._settings = {**DEFAULT_SETTINGS, **_of_stage("SETTINGS"), **(settings or {})}
+        self._environment = {**_of_stage("ENVIRONMENT"), **(environment or {})}
         self._tcp = tcp
         self._account = _server_account()
         self.folder = Path()
@@ -325,10 +325,10 @@ def default_bindir() -> Path:
     return Path(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
 
 
-def _stage_environment() -> dict[str, str]:
-    """Return what the stage that runs the tests asks for in its servers' environment."""
-    variables: dict[str, str] = json.loads(os.environ.get("MULTICORN_SERVER_ENVIRONMENT") or "{}")
-    return variables
+def _of_stage(what: str) -> dict[str, str]:
+    """Return the settings or the environment that the stage of the tests asks for its servers."""
+    values: dict[str, str] = json.loads(os.environ.get(f"MULTICORN_SERVER_{what}") or "{}")
+    return values
 
 
 def _server_account() -> pwd.struct_passwd | None:

@@ -39,6 +39,7 @@ class Variant:
         variables: More assignments for make.
         environment: Environment variables for the servers of the stage; ``{stage}`` in a value
             stands for the stage's folder.
+        settings: Settings of its servers.
         left_out: Patterns of files of the installation that the stage does not have.
         copied: Whether the whole installation is copied, because it lies where a server that
             runs as another user cannot read it.
@@ -47,6 +48,7 @@ class Variant:
     name: str
     variables: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     copied: bool = False
 
@@ -132,8 +134,7 @@ class Stage:
             "MULTICORN_BINDIR": str(self.bindir),
             "MULTICORN_TMP": str(self.root / "tmp"),
             "MULTICORN_SOURCES": str(self.sources),
-            **({"MULTICORN_LOGS": str(self.logs)} if self.variant else {}),
-            "MULTICORN_SERVER_ENVIRONMENT": json.dumps(self._server_environment()),
+            **self._variant_environment(),
         }
 
     @contextmanager
@@ -147,11 +148,19 @@ class Stage:
             os.environ.clear()
             os.environ.update(before)
 
-    def _server_environment(self) -> dict[str, str]:
-        """Return the environment variables that the variant asks for."""
-        variables = self.variant.environment if self.variant else {}
+    def _variant_environment(self) -> dict[str, str]:
+        """Return what clusters and tests have to know of the variant."""
+        if self.variant is None:
+            return {}
+        variables = {
+            name: value.replace("{stage}", str(self.root))
+            for name, value in self.variant.environment.items()
+        }
         return {
-            name: value.replace("{stage}", str(self.root)) for name, value in variables.items()
+            "MULTICORN_VARIANT": self.variant.name,
+            "MULTICORN_LOGS": str(self.logs),
+            "MULTICORN_SERVER_ENVIRONMENT": json.dumps(variables),
+            "MULTICORN_SERVER_SETTINGS": json.dumps(dict(self.variant.settings)),
         }
 
     def _fill(self) -> None:

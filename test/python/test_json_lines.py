@@ -191,6 +191,7 @@ def test_a_cancel_ends_the_wait_for_another_writer(fragile: Cluster) -> None:
             second.execute("SET statement_timeout = 100")
             with pytest.raises(psycopg.errors.QueryCanceled):
                 second.execute("INSERT INTO waiting_first VALUES (2)")
+        second.execute("RESET statement_timeout")
         second.execute("INSERT INTO waiting_first VALUES (3)")
         assert numbers(second, "SELECT id FROM waiting_first") == {1, 3}
 
