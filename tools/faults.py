@@ -30,6 +30,7 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import leaks
@@ -316,7 +317,8 @@ class Injector:
         """Return what a fault loses each time; an empty string if nothing."""
         before = measure(backend, "begin")
         if before is None:
-            return "can no longer be measured"
+            # The user of the script may not measure.
+            return ""
         excess = set(leaks.Measurement._fields)
         for repetitions in REPETITIONS:
             for _ in range(repetitions):
@@ -397,6 +399,11 @@ def run_scripts(stage: Stage, options: argparse.Namespace) -> Counts:
     settings = {"multicorn.python_path": str(stage.sources / "test/wrappers"), "max_connections": "20"}
     places = Places(options.times)
     with Cluster(settings=settings) as cluster:
+        if not options.tests or SESSIONS_DATABASE in options.tests:
+            run_sessions(stage, cluster, places)
+            print(f"sessions: {places.tried.total()} faults, {len(places.findings)} findings", flush=True)
+            show_findings(stage, places)
+            names = [name for name in names if name != SESSIONS_DATABASE]
         for name in names:
             tried = places.tried.total()
             found = len(places.findings)
@@ -410,22 +417,188 @@ def run_scripts(stage: Stage, options: argparse.Namespace) -> Counts:
     return places.counts()
 
 
+# --- A session for each fault ---------------------------------------------------------------------
+
+SESSIONS_DATABASE = "sessions"
+
+SESSIONS_PREPARE = """
+CREATE SERVER hooked FOREIGN DATA WRAPPER multicorn OPTIONS (wrapper 'hooks.Hooks');
+CREATE FOREIGN TABLE a (n int) SERVER hooked OPTIONS (name 'a');
+CREATE FOREIGN TABLE b (n int) SERVER hooked OPTIONS (name 'b');
+CREATE FOREIGN TABLE journal (event text) SERVER hooked OPTIONS (wrapper 'hooks.Journal');
+CREATE FOREIGN TABLE ledger (n int) SERVER hooked OPTIONS (wrapper 'ledger.Ledger');
+CREATE TABLE local (n int);
+"""
+
+TRANSACTION = """
+BEGIN
+INSERT INTO local VALUES (1)
+INSERT INTO ledger VALUES (1)
+SELECT n FROM a
+SAVEPOINT first
+SELECT n FROM b
+RELEASE first
+SAVEPOINT second
+INSERT INTO local VALUES (2)
+INSERT INTO ledger VALUES (2)
+SELECT n FROM a
+ROLLBACK TO second
+COMMIT
+"""
+
+# Here the fault is that of the hook, which has not been called.
+CALL_OF_HOOK = "PyObject_Vectorcall in call_and_warn"
+
+
+@dataclass
+class Sessions:
+    """Tries faults in sessions of their own."""
+
+    cluster: Cluster
+    places: Places
+    library: Path
+
+    def try_all(self, name: str, prepare: list[str], commands: list[str]) -> None:
+        """Run commands in new sessions, with a fault in each call that is to be tried.
+
+        Args:
+            name: What they are.
+            prepare: What comes before them.
+            commands: The commands.
+        """
+        _, calls, _ = self._run(prepare, commands, 0)
+        for i, place in enumerate(calls):
+            if not self.places.wants(place):
+                continue
+            self.places.tried[place] += 1
+            try:
+                problem = self._problem(prepare, commands, i + 1)
+            except (Closed, OSError):
+                problem = f"the session ended: {end_of(self.cluster.log)}"
+                self.cluster.restart("immediate")
+            if problem:
+                self.places.add(place, f"{name} (call {i + 1}) {problem}")
+
+    def _problem(self, prepare: list[str], commands: list[str], turn: int) -> str:
+        """Return what a fault has done that it must not; an empty string if nothing."""
+        answers, calls, checks = self._run(prepare, commands, turn)
+        if not answers or len(calls) < turn:
+            return ""
+        committed = answers[-1].tags == ["COMMIT"]
+        local, ledger, journal, again = checks
+        if again.errors or again.rows != [("1",)]:
+            return f"another answer later: {again}"
+        if len(commands) == 1:
+            right = bool(answers[0].errors) or answers[0].rows == [("1",)]
+            return "" if right else f"another answer: {answers[0].rows}"
+        forgiven = where(self.library, calls[turn - 1]).startswith(CALL_OF_HOOK)
+        if local.rows != ([("1",)] if committed else []):
+            return f"committed: {committed}, but the local table has {local.rows}"
+        if (ledger.errors or ledger.rows != local.rows) and not forgiven:
+            return f"the local table has {local.rows}, the foreign one {ledger}"
+        events = [str(event) for (event,) in journal.rows]
+        wrong = wrong_events(events, committed)
+        return f"committed: {committed}, hooks: {events}" if wrong and not forgiven else ""
+
+    def _run(
+        self, prepare: list[str], commands: list[str], turn: int
+    ) -> tuple[list[Answer], list[str], list[Answer]]:
+        """Run commands in a new session, with a fault unless its turn is 0.
+
+        Returns:
+            What they were answered, the places of the calls, and what is found afterwards: the rows
+            of the local and of the foreign table, the journal, and a row of a table.
+        """
+        path = f"{self.cluster.host}/.s.PGSQL.{self.cluster.port}"
+        backend = Backend.connect(path, SESSIONS_DATABASE, "postgres")
+        try:
+            backend.ask_all(["TRUNCATE local", *prepare])
+            backend.ask(f"SELECT leaks.fault_arm({turn})")
+            answers = backend.ask_all(commands)
+            disarmed = backend.ask("SELECT leaks.fault_disarm()")
+            calls = (disarmed.rows[0][0] or "").splitlines() if disarmed.rows else []
+            checks = backend.ask_all(
+                [
+                    "SELECT n FROM local",
+                    "SELECT n FROM ledger",
+                    "SELECT event FROM journal",
+                    "SELECT n FROM a",
+                ]
+            )
+            return answers, calls, checks
+        finally:
+            backend.close()
+
+
+def wrong_events(events: list[str], committed: bool) -> bool:
+    """Tell whether the hooks that were called are not those of a transaction that ended so.
+
+    Those of a table begin with begin; its savepoints end in order, each once, or with the
+    transaction; the last is the end of the transaction.
+    """
+    for table in ("a", "b"):
+        hooks = [event.removeprefix(f"{table}: ") for event in events if event.startswith(table)]
+        # Reading the foreign table afterwards is a transaction of its own.
+        if not hooks:
+            continue
+        open_levels = 1
+        if not hooks[0].startswith("begin") or "begin" in " ".join(hooks[1:]).split("sub_begin")[0]:
+            return True
+        for hook in hooks[1:-1]:
+            kind, _, level = hook.partition(" ")
+            if kind == "sub_begin":
+                open_levels += 1
+            if kind.startswith("sub_") and int(level) != open_levels:
+                return True
+            if kind in ("sub_commit", "sub_rollback"):
+                open_levels -= 1
+            if kind in ("commit", "rollback"):
+                return True
+        if hooks[-1] != ("commit" if committed else "rollback"):
+            return True
+    return False
+
+
+def run_sessions(stage: Stage, cluster: Cluster, places: Places) -> None:
+    """Try the first statement of a session, and a transaction."""
+    cluster.createdb(SESSIONS_DATABASE)
+    cluster.run_sql(leaks.PREPARE + PREPARE + SESSIONS_PREPARE, database=SESSIONS_DATABASE)
+    sessions = Sessions(cluster, places, stage.pkglibdir / "multicorn.so")
+    warm = ["SELECT event FROM journal"]
+    sessions.try_all("the first statement of a session", [], ["SELECT n FROM a"])
+    sessions.try_all("the first statement of a table", warm, ["SELECT n FROM a"])
+    transaction = TRANSACTION.strip().splitlines()
+    sessions.try_all("a transaction, its tables new", warm, transaction)
+    used = [*warm, "SELECT n FROM a, b, ledger", *warm]
+    sessions.try_all("a transaction", used, transaction)
+
+
+def where(library: Path, place: str) -> str:
+    """Return the function and the line of the source that a place is in, and what it calls."""
+    name, distance = place.split()
+    address = hex(base_address(library) + int(distance) - 1)
+    line = ask("addr2line", "-f", "-s", "-e", str(library), address).replace("\n", " ")
+    return f"{name} in {line}"
+
+
+@cache
+def base_address(library: Path) -> int:
+    """Return the address that the places of a library count from."""
+    match = re.search(r"^(\w+) T fault_disarm$", ask("nm", str(library)), re.MULTILINE)
+    if not match:
+        raise OSError(f"{library} has no fault_disarm")
+    return int(match[1], 16)
+
+
 def show_findings(stage: Stage, places: Places) -> None:
     """Write the findings, each with the line of the source that it belongs to."""
-    library = stage.pkglibdir / "multicorn.so"
-    symbols = ask("nm", str(library))
-    match = re.search(r"^(\w+) T fault_disarm$", symbols, re.MULTILINE)
-    base = int(match[1], 16) if match else 0
     texts = []
     for place, problems in places.findings.items():
-        name, distance = place.split()
-        address = hex(base + int(distance) - 1)
-        line = ask("addr2line", "-f", "-s", "-e", str(library), address).replace("\n", " ")
-        where = f"{name} in {line}"
-        if " ".join(where.split()[:3]) in KNOWN:
+        found_in = where(stage.pkglibdir / "multicorn.so", place)
+        if " ".join(found_in.split()[:3]) in KNOWN:
             places.known.add(place)
             continue
-        texts.append("\n".join((where, *problems)))
+        texts.append("\n".join((found_in, *problems)))
     (RESULTS / "findings").write_text("\n\n".join((*texts, "")))
 
 

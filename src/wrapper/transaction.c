@@ -81,8 +81,13 @@ call_hook_cleanup(Instance *instance, Hook hook, const char *name, int level)
 		return true;
 	if (level > 0)
 	{
-		/* Small ints exist already: this takes no memory. */
+		/* Small ints exist already: only deep down this takes memory. */
 		argument = PyLong_FromLong(level);
+		if (argument == NULL)
+		{
+			PyErr_Clear();
+			return false;
+		}
 	}
 	call_site_push(&site, instance->subject, name);
 	interrupt_cleanup_begin();

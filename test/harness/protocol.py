@@ -32,12 +32,14 @@ class Answer:
         status: That of the transaction afterwards: "I" without one, "T" in one, "E" in a failed one.
         errors: The errors, each as SQLSTATE and message.
         rows: The rows, as texts.
+        tags: What was done, as "COMMIT" or "SELECT 1".
         wants_data: Whether it was a COPY that wanted data; it was told that there is none.
     """
 
     status: str = "I"
     errors: list[tuple[str, str]] = field(default_factory=list)
     rows: list[tuple[str | None, ...]] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
     wants_data: bool = False
 
 
@@ -100,6 +102,19 @@ def query_message(sql: str) -> bytes:
 class Backend(Stream):
     """The connection to the server."""
 
+    @classmethod
+    def connect(cls, path: str, database: str, user: str) -> Backend:
+        """Connect to the socket of a server that asks for no password."""
+        end = socket.socket(socket.AF_UNIX)
+        end.connect(path)
+        backend = cls(end)
+        parameters = b"".join(
+            part.encode() + b"\0" for part in ("user", user, "database", database, "")
+        )
+        backend.write(struct.pack("!II", len(parameters) + 8, 3 << 16) + parameters)
+        backend._answer()
+        return backend
+
     def ask(self, sql: str) -> Answer:
         """Run SQL and return what is answered."""
         return self.ask_all([sql])[0]
@@ -132,6 +147,8 @@ class Backend(Stream):
                 answer.errors.append(error_fields(body))
             elif kind == b"D":
                 answer.rows.append(row_values(body))
+            elif kind == b"C":
+                answer.tags.append(body[:-1].decode())
             elif kind == b"G":
                 answer.wants_data = True
                 self.write(Message(b"f", b"no data\0").encode())

@@ -181,7 +181,9 @@ class Stage:
             return
         folder = self.variant.build_folder
         folder.mkdir(parents=True, exist_ok=True)
-        make(goal, *variables, *self.variant.variables, folder=folder)
+        # A server that was built in its own source folder does not say where to look for ours.
+        variables = (*variables, *self.variant.variables, f"VPATH={SOURCE}")
+        make(goal, *variables, folder=folder)
 
     def _copy_installation(self) -> None:
         """Copy the programs, which find the rest from where they are, and the rest.

@@ -189,6 +189,8 @@ def private_memory(session: Session) -> int:
     """Return how many kilobytes belong to the session's process alone."""
     text = Path(f"/proc/{session.info.backend_pid}/smaps_rollup").read_text()
     return sum(map(int, re.findall(r"^Private_\w+: +(\d+) kB", text, re.MULTILINE)))
+
+
 @measures_memory
 def test_memory_does_not_grow_with_the_table(session: Session) -> None:
     """Rows that are not in the sample are gone at once."""
