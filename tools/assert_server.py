@@ -4,7 +4,8 @@
 
 It is of the major version of the chosen pg_config. Assertions also have the server overwrite memory
 that is freed and check what was written behind the end of an allocation. The server is kept for the
-next time, under $XDG_CACHE_HOME/multicorn-assert, by the version of its source package. The last line is "N passed, N failed".
+next time, under $XDG_CACHE_HOME/multicorn-assert, by the version of its source package. The last
+line is "N passed, N failed".
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ CONFIGURE_OPTIONS = (
 
 LOGS = SOURCE / ".cache" / "assert"
 
-# "TRAP: FailedAssertion" up to PostgreSQL 15; the warnings are those of memory contexts, of reference
-# counts of buffers, snapshots and catalog entries, and of memory that two owners think they have.
+# "TRAP: FailedAssertion" up to PostgreSQL 15; the warnings are those of memory contexts, and of
+# what a transaction has not given back: buffers, snapshots, catalog entries.
 FINDING = re.compile(
     r"TRAP: |problem in alloc|detected write past|bogus aset|(reference|resource) leak|leak:"
     r"|was terminated by signal 6"
@@ -87,7 +88,9 @@ def chosen_major() -> str:
 
 def newest_kept(major: str, tried: list[str]) -> Path:
     """Return the newest server that was built before, where no source can be fetched."""
-    kept = sorted(CACHE.glob(f"postgresql-{major}.*/bin/pg_config"), key=lambda path: path.stat().st_mtime)
+    kept = sorted(
+        CACHE.glob(f"postgresql-{major}.*/bin/pg_config"), key=lambda path: path.stat().st_mtime
+    )
     if not kept:
         raise NotBuilt(
             f"The source package of postgresql-{major} cannot be fetched; "

@@ -147,8 +147,8 @@ def configuration(pg_config: str) -> dict[str, str]:
     library = python_library()
     python_flags = [f"-isystem{folder}" for folder in python_headers()]
     if variable("Py_DEBUG") == "1":
-        # Debian's headers of a debug build are links to those of the usual one. gcc follows them, and
-        # would find the usual pyconfig.h beside them, which does not say so.
+        # Debian's headers of a debug build are links to those of the usual one. gcc follows them,
+        # and would find the usual pyconfig.h beside them, which does not say so.
         python_flags.append("-DPy_DEBUG=1")
     version = postgres_version(pg_config)
     headers = postgres_headers(pg_config, re.split(r"\D", version)[0])

@@ -2,18 +2,20 @@
 
     python3 tools/faults.py [--times N] [test ...]
 
-The extension is linked with wrappers around all functions of CPython and PostgreSQL that it calls and
-that may fail: in one call, the one whose turn it is, the function is not called, but fails as it
-would without memory. Every statement of test/sql is run in its place in its script, and once more
-for each of its calls that comes from a place in the extension that has not had its faults yet. Each
-time
+The extension is linked with wrappers around all functions of CPython and PostgreSQL that it calls
+and that may fail: in one call, the one whose turn it is, the function is not called, but fails as
+it would without memory. Every statement of test/sql is run in its place in its script, and once
+more for each of its calls that comes from a place in the extension that has not had its faults yet.
+Each time
 
 - the statement fails, or answers what it answers without a fault,
 - the session goes on, and the statement answers the same as before,
 - no reference, memory of Python, of malloc or of PostgreSQL is lost, as in tools/leaks.py.
 
-The first statement of a session, which starts Python, and a transaction with savepoints whose tables
-write down which of their hooks were called, are tried with a session for each fault.
+The first statement of a session, which starts Python, and a transaction with savepoints whose
+tables write down which of their hooks were called, are tried with a session for each fault: the
+hooks are those of a transaction that has ended as it did, and what a table keeps is what was
+committed.
 
 The last line is "N passed, N failed", over the places; what was found is kept in .cache/faults.
 """
@@ -25,7 +27,6 @@ import os
 import platform
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from collections import Counter
@@ -71,8 +72,8 @@ _PyArg_ParseTuple_SizeT
 MINUS_ONE_WITH_EXCEPTION = """
 PyDict_Contains PyDict_DelItem PyDict_SetItem PyDict_SetItemString PyList_Append
 PyModule_AddIntConstant PyModule_AddObjectRef PyModule_AddStringConstant PyObject_GenericSetAttr
-PyObject_IsTrue PyObject_RichCompareBool PyObject_Size PySequence_Contains PySequence_Size PySet_Add
-PySet_Contains
+PyObject_IsTrue PyObject_RichCompareBool PyObject_Size PySequence_Contains PySequence_Size
+PySet_Add PySet_Contains
 """
 ZERO = "malloc MemoryContextAllocExtended"
 STEAL = "PyList_SetItem"
@@ -81,26 +82,27 @@ STEAL = "PyList_SetItem"
 # because the user wants them to.
 THROW = """
 AllocSetContextCreateInternal CopyErrorData CreateTupleDescCopy DirectFunctionCall1Coll
-DirectFunctionCall2Coll ExecFetchSlotMinimalTuple ExecInitExprList FunctionCall1Coll FunctionCall2Coll
-GetForeignColumnOptions GetForeignDataWrapper GetForeignServer GetForeignServerByName
-GetForeignServerExtended GetForeignTable GetTopFullTransactionId GetUserNameFromId
-HeapTupleHeaderGetDatum InitMaterializedSRF InputFunctionCall LookupFuncName MakeSingleTupleTableSlot
-MemoryContextAlloc MemoryContextAllocZero MemoryContextAllocZeroAligned
+DirectFunctionCall2Coll ExecFetchSlotMinimalTuple ExecInitExprList FunctionCall1Coll
+FunctionCall2Coll GetForeignColumnOptions GetForeignDataWrapper GetForeignServer
+GetForeignServerByName GetForeignServerExtended GetForeignTable GetTopFullTransactionId
+GetUserNameFromId HeapTupleHeaderGetDatum InitMaterializedSRF InputFunctionCall LookupFuncName
+MakeSingleTupleTableSlot MemoryContextAlloc MemoryContextAllocZero MemoryContextAllocZeroAligned
 MemoryContextStrdup OutputFunctionCall ProcessInterrupts ReceiveFunctionCall SearchSysCache1
-SearchSysCache2 SearchSysCacheExists SysCacheGetAttr add_path appendBinaryStringInfo appendStringInfo
-appendStringInfoChar appendStringInfoString bms_add_member bms_add_range bms_copy bms_union
-bpchartruelen build_column_default construct_empty_array construct_md_array create_foreignscan_path
-create_projection_path cstring_to_text deconstruct_array deparse_expression domain_check
-enlargeStringInfo fmgr_info fmgr_info_cxt format_type_be format_type_extended format_type_with_typemod
-getBaseType getBaseTypeAndTypmod getTypeBinaryInputInfo getTypeInputInfo getTypeOutputInfo
-get_collation_oid get_func_name get_namespace_name get_opname get_rel_name get_typlenbyvalalign
-hash_create heap_copytuple heap_deform_tuple heap_form_tuple hex_encode initStringInfo
-int64_to_numeric interval_scale lappend list_concat_copy list_copy list_make1_impl list_make2_impl
-list_make3_impl lookup_rowtype_tupdesc lookup_rowtype_tupdesc_copy lookup_rowtype_tupdesc_domain
-lookup_type_cache makeBoolConst makeInteger makeNullConst makeString makeVar make_foreignscan palloc
-palloc0 parseTypeString pg_detoast_datum pg_detoast_datum_packed pg_do_encoding_conversion pnstrdup
-psprintf pstrdup quote_identifier raw_parser repalloc slot_getsomeattrs_int table_open text_to_cstring
-timestamp_scale timestamptz_scale time_scale tuplestore_putvalues
+SearchSysCache2 SearchSysCacheExists SysCacheGetAttr add_path appendBinaryStringInfo
+appendStringInfo appendStringInfoChar appendStringInfoString bms_add_member bms_add_range bms_copy
+bms_union bpchartruelen build_column_default construct_empty_array construct_md_array
+create_foreignscan_path create_projection_path cstring_to_text deconstruct_array
+deparse_expression domain_check enlargeStringInfo fmgr_info fmgr_info_cxt format_type_be
+format_type_extended format_type_with_typemod getBaseType getBaseTypeAndTypmod
+getTypeBinaryInputInfo getTypeInputInfo getTypeOutputInfo get_collation_oid get_func_name
+get_namespace_name get_opname get_rel_name get_typlenbyvalalign hash_create heap_copytuple
+heap_deform_tuple heap_form_tuple hex_encode initStringInfo int64_to_numeric interval_scale
+lappend list_concat_copy list_copy list_make1_impl list_make2_impl list_make3_impl
+lookup_rowtype_tupdesc lookup_rowtype_tupdesc_copy lookup_rowtype_tupdesc_domain lookup_type_cache
+makeBoolConst makeInteger makeNullConst makeString makeVar make_foreignscan palloc palloc0
+parseTypeString pg_detoast_datum pg_detoast_datum_packed pg_do_encoding_conversion pnstrdup
+psprintf pstrdup quote_identifier raw_parser repalloc slot_getsomeattrs_int table_open
+text_to_cstring timestamp_scale timestamptz_scale time_scale tuplestore_putvalues
 """
 
 WAYS = {
@@ -191,9 +193,17 @@ def build_wrappers() -> Variant:
     server = ask(os.environ.get("PG_CONFIG") or "pg_config", "--includedir-server")
     script = "import sysconfig; print(sysconfig.get_paths()['include'])"
     python = ask(leaks.debug_python(), "-c", script)
-    flags = ["-g", "-O1", "-fPIC", "-fvisibility=hidden", "-DPy_DEBUG=1", f"-I{server}", f"-I{python}"]
+    flags = [
+        "-g",
+        "-O1",
+        "-fPIC",
+        "-fvisibility=hidden",
+        "-DPy_DEBUG=1",
+        f"-I{server}",
+        f"-I{python}",
+    ]
     for source in (SOURCE / "tools/faults/fault.c", wrappers):
-        command = ["gcc", *flags, "-c", "-o", BUILD / f"{source.stem}.o", source]
+        command = ["gcc", *flags, "-c", "-o", str(BUILD / f"{source.stem}.o"), str(source)]
         subprocess.run(command, check=True)
     options = BUILD / "link-options"
     names = (*functions, "hash_search")
@@ -270,7 +280,9 @@ class Injector:
             return
         transaction, self._transaction = self._transaction, []
         whole = " ".join(map(plain, transaction))
-        if ENDS_IN_ROLLBACK.search(whole) and not any(WANTS_DATA.match(plain(s)) for s in transaction):
+        if ENDS_IN_ROLLBACK.search(whole) and not any(
+            WANTS_DATA.match(plain(s)) for s in transaction
+        ):
             self._try(backend, "\n".join(transaction), transaction)
 
     def _try(self, backend: Backend, statement: str, commands: list[str]) -> None:
@@ -298,8 +310,11 @@ class Injector:
         assert self.trying is not None
         place, statement = self.trying
         problem = f"{statement}\n    (call {turn}) "
+        measure(backend, "begin")
         for _ in range(WARM_UP):
             answers, calls = self._run(backend, commands, turn)
+        # What a wrapper has written down by then is taken away from it.
+        measure(backend, "end")
         if len(calls) < turn or calls[turn - 1] != place:
             self.places.tried[place] -= 1
             return
@@ -355,7 +370,9 @@ def catches_errors(backend: Backend, statement: str) -> bool:
     """
     if "exception" in statement.lower():
         return True
-    answer = backend.ask("SELECT proname FROM pg_proc WHERE prosrc ~* '\\mexception\\M' AND oid >= 16384")
+    answer = backend.ask(
+        "SELECT proname FROM pg_proc WHERE prosrc ~* '\\mexception\\M' AND oid >= 16384"
+    )
     return any(str(name) in statement for (name,) in answer.rows)
 
 
@@ -396,12 +413,18 @@ def run_scripts(stage: Stage, options: argparse.Namespace) -> Counts:
     """Run the scripts that were asked for, or all."""
     heading("Faults in statements")
     names = options.tests or sorted(path.stem for path in (SOURCE / "test/sql").glob("*.sql"))
-    settings = {"multicorn.python_path": str(stage.sources / "test/wrappers"), "max_connections": "20"}
+    settings = {
+        "multicorn.python_path": str(stage.sources / "test/wrappers"),
+        "max_connections": "20",
+    }
     places = Places(options.times)
     with Cluster(settings=settings) as cluster:
         if not options.tests or SESSIONS_DATABASE in options.tests:
             run_sessions(stage, cluster, places)
-            print(f"sessions: {places.tried.total()} faults, {len(places.findings)} findings", flush=True)
+            print(
+                f"sessions: {places.tried.total()} faults, {len(places.findings)} findings",
+                flush=True,
+            )
             show_findings(stage, places)
             names = [name for name in names if name != SESSIONS_DATABASE]
         for name in names:

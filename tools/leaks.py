@@ -4,14 +4,14 @@
 
 The extension is built against a debug build of Python, which counts the references to all objects.
 Every statement of test/sql is repeated in its place in its script, those that fail as well: a query
-by itself; what changes something in a transaction that is rolled back, or in a savepoint if there is
-a transaction already; a whole transaction that the script rolls back after it has ended. Before and
-after that are measured: the references, Python's blocks of memory, what else malloc has given out, and
-what the extension uses of PostgreSQL's memory contexts. A statement leaks if one of them has grown by a share of an
-object per repetition, several times in a row.
+by itself; what changes something in a transaction that is rolled back, or in a savepoint if there
+is a transaction already; a whole transaction that the script rolls back after it has ended. Before
+and after that are measured: the references, Python's blocks of memory, what else malloc has given
+out, and what the extension uses of PostgreSQL's memory contexts. A statement leaks if one of them
+has grown by most of an object per repetition, several times in a row.
 
-The last line is "N passed, N failed", over the statements that were repeated; what was found is kept
-in .cache/leaks.
+The last line is "N passed, N failed", over the statements that were repeated; what was found is
+kept in .cache/leaks.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ CREATES_FUNCTION = re.compile(r"create\s+(or\s+replace\s+)?(function|procedure)\
 # committed, with all that the extension does then.
 READS = re.compile(r"(select|values|table|with|explain|show|execute)\b")
 
-# Of PostgreSQL's memory contexts count the one that all others hang from, and those of the extension:
-# caches of catalogs, plans and functions grow with what was looked up, and are PostgreSQL's own.
+# Of PostgreSQL's memory contexts count the one that all others hang from, and those of the
+# extension: caches of catalogs, plans and functions grow with what was looked up, and are its own.
 MEASURE = """
 SELECT m.refs, m.blocks, m.bytes - sum(c.total_bytes),
        sum(c.used_bytes) FILTER (WHERE c.name = 'TopMemoryContext' OR c.name LIKE 'multicorn%')
@@ -76,7 +76,7 @@ GROUP BY m.refs, m.blocks, m.bytes
 PREPARE = """
 CREATE EXTENSION multicorn;
 CREATE SCHEMA leaks;
-CREATE SERVER leaks_measure FOREIGN DATA WRAPPER multicorn OPTIONS (wrapper 'measuring.Measure');
+CREATE SERVER leaks_measure FOREIGN DATA WRAPPER multicorn OPTIONS (wrapper 'footprint.Measure');
 CREATE FOREIGN TABLE leaks.measure (phase text, refs bigint, blocks bigint, bytes bigint)
     SERVER leaks_measure;
 GRANT USAGE ON SCHEMA leaks TO public;
@@ -175,7 +175,9 @@ class Repeater:
         whole = " ".join(map(plain, transaction))
         if len(transaction) < 2:
             return
-        if not ENDS_IN_ROLLBACK.search(whole) or any(WANTS_DATA.match(plain(s)) for s in transaction):
+        if not ENDS_IN_ROLLBACK.search(whole) or any(
+            WANTS_DATA.match(plain(s)) for s in transaction
+        ):
             self.report.skipped.append("\n".join(transaction))
             return
         self._repeat(backend, "\n".join(transaction), transaction)
@@ -272,7 +274,10 @@ def run_scripts(stage: Stage, options: argparse.Namespace) -> Counts:
     shutil.rmtree(RESULTS, ignore_errors=True)
     RESULTS.mkdir(parents=True)
     names = options.tests or sorted(path.stem for path in (SOURCE / "test/sql").glob("*.sql"))
-    settings = {"multicorn.python_path": str(stage.sources / "test/wrappers"), "max_connections": "20"}
+    settings = {
+        "multicorn.python_path": str(stage.sources / "test/wrappers"),
+        "max_connections": "20",
+    }
     counts = Counts()
     with Cluster(settings=settings) as cluster:
         for name in names:

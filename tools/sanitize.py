@@ -24,13 +24,17 @@ REPORTS = SOURCE / ".cache" / "sanitize"
 
 FLAGS = "-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1"
 
-# A backend that is aborted takes the whole server down, so that no test can overlook it. Memory that
-# is still held when a process ends is none of our business here: PostgreSQL frees little then. Room
-# for 1 GB in one piece is asked for in tests, which expect an error.
+# A backend that is aborted takes the whole server down, so that no test can overlook it. Memory
+# that is still held when a process ends is none of our business here: PostgreSQL frees little then.
+# Room for 1 GB in one piece is asked for in tests, which expect an error.
 ASAN_OPTIONS = ":".join(
     (
         *("halt_on_error=1", "abort_on_error=1", "disable_coredump=1", "detect_leaks=0"),
-        *("allocator_may_return_null=1", "quarantine_size_mb=64", "log_path={stage}/reports/report"),
+        *(
+            "allocator_may_return_null=1",
+            "quarantine_size_mb=64",
+            "log_path={stage}/reports/report",
+        ),
     )
 )
 # So many lines of the server's log are shown from a report on.
@@ -65,8 +69,8 @@ MISTAKES_CALLS = {
 
 
 # AddressSanitizer starts at the first malloc. In a server that is one of bindtextdomain(), from a
-# library's constructor, and with a lock of gettext's held, which the start takes once more and leaves
-# broken: the server would hang. So a library that comes before all others calls malloc.
+# library's constructor, and with a lock of gettext's held, which the start takes once more and
+# leaves broken: the server would hang. So a library that comes before all others calls malloc.
 START_EARLY = """
 #include <stdlib.h>
 

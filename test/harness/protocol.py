@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -29,7 +30,7 @@ class Answer:
     """What a query has been answered.
 
     Attributes:
-        status: That of the transaction afterwards: "I" without one, "T" in one, "E" in a failed one.
+        status: That of the transaction then: "I" without one, "T" in one, "E" in a failed one.
         errors: The errors, each as SQLSTATE and message.
         rows: The rows, as texts.
         tags: What was done, as "COMMIT" or "SELECT 1".
@@ -130,10 +131,8 @@ class Backend(Stream):
 
     def _send_quietly(self, data: bytes) -> None:
         """Send; that nobody reads it is found out by who waits for the answer."""
-        try:
+        with suppress(Closed):
             self.write(data)
-        except Closed:
-            pass
 
     def _answer(self) -> Answer:
         """Read up to the end of an answer."""

@@ -62,8 +62,8 @@ class Relay:
             listener.listen()
             thread = threading.Thread(target=self._accept, args=(listener,), daemon=True)
             thread.start()
-            command = [self.cluster.bindir / "psql", "-X", "-a", "-q", "-f", script]
-            command += ["-h", self._folder, "-p", "5432", "-U", "postgres", "-d", database]
+            command = [str(self.cluster.bindir / "psql"), "-X", "-a", "-q", "-f", str(script)]
+            command += ["-h", str(self._folder), "-p", "5432", "-U", "postgres", "-d", database]
             done = subprocess.run(
                 command,
                 env={**os.environ, **variables},

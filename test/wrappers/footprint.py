@@ -46,7 +46,8 @@ def owners() -> Iterator[Any]:
     modules = [
         module
         for module in list(sys.modules.values())
-        if Path(getattr(module, "__file__", None) or "/").parent == HERE and module.__name__ != __name__
+        if Path(getattr(module, "__file__", None) or "/").parent == HERE
+        and module.__name__ != __name__
     ]
     names = {module.__name__ for module in modules}
     yield from modules
