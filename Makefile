@@ -9,6 +9,10 @@
 #   make lint, make format  check the sources, put them in order
 #   make test-regress       the SQL tests alone; TESTS= names some of them
 #   make test-python        the Python tests alone; PYTEST_ARGS= is handed on
+#   make test-sanitize      both with the extension under AddressSanitizer and UBSan
+#   make test-assert        both on a server with assertions, built from the distribution's source
+#   make test-leaks         references and memory over repetitions of every statement; LEAKS_ARGS=
+#   make test-faults        a fault in each call of Python and PostgreSQL, in turn; FAULTS_ARGS=
 #
 # Only "make" and "make install" are needed to package the extension; they ask for nothing but
 # PostgreSQL's server headers and a CPython with a shared library.
@@ -23,7 +27,8 @@ version := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(top)/multicor
 
 # The commands that bring their own server. They install what they need first, so nothing may be
 # asked of the machine while this file is read.
-own_server := dependencies test test-regress test-python lint format demo bench matrix
+own_server := dependencies test test-regress test-python test-sanitize test-assert test-leaks \
+	test-faults lint format demo bench matrix
 
 .PHONY: $(own_server)
 
@@ -157,6 +162,22 @@ test-regress:
 test-python:
 	@$(install_dependencies) server tests
 	@$(run_python) $(top)/tools/run_tests.py pytest
+
+test-sanitize:
+	@$(install_dependencies) server tests sanitize
+	@$(run_python) $(top)/tools/sanitize.py
+
+test-assert:
+	@$(install_dependencies) server tests assert
+	@$(run_python) $(top)/tools/assert_server.py
+
+test-leaks:
+	@$(install_dependencies) server tests leaks
+	@$(run_python) $(top)/tools/leaks.py $(LEAKS_ARGS)
+
+test-faults:
+	@$(install_dependencies) server tests leaks
+	@$(run_python) $(top)/tools/faults.py $(FAULTS_ARGS)
 
 lint:
 	@$(install_dependencies) server tests lint

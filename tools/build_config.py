@@ -145,12 +145,16 @@ def configuration(pg_config: str) -> dict[str, str]:
     """Return the make variables that describe the chosen Python and PostgreSQL."""
     check_python()
     library = python_library()
-    python_includes = [f"-isystem{folder}" for folder in python_headers()]
+    python_flags = [f"-isystem{folder}" for folder in python_headers()]
+    if variable("Py_DEBUG") == "1":
+        # Debian's headers of a debug build are links to those of the usual one. gcc follows them,
+        # and would find the usual pyconfig.h beside them, which does not say so.
+        python_flags.append("-DPy_DEBUG=1")
     version = postgres_version(pg_config)
     headers = postgres_headers(pg_config, re.split(r"\D", version)[0])
     return {
         "PYTHON_EXECUTABLE": sys.executable,
-        "PYTHON_CPPFLAGS": shlex.join(python_includes),
+        "PYTHON_CPPFLAGS": shlex.join(python_flags),
         "PYTHON_LIBS": shlex.join(link_flags(library)),
         "POSTGRES_CPPFLAGS": shlex.join([f"-isystem{headers}"]),
         "BUILD_SUMMARY": f"PostgreSQL {version} ({shutil.which(pg_config) or pg_config}) "

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +53,10 @@ class Counts:
         """Say it the way test runners do."""
         skipped = f", {self.skipped} skipped" if self.skipped else ""
         return f"{self.passed} passed, {self.failed} failed{skipped}"
+
+
+Check = Callable[[Stage], Counts]
+Checks = tuple[Check | None, Check | None]
 
 
 def heading(text: str) -> None:
@@ -160,31 +165,36 @@ def read_report(report: Path) -> Counts:
 # --- All ----------------------------------------------------------------------------------------
 
 
-def run_on_stage(kinds: list[str]) -> Counts:
-    """Build and stage the extension, then run the SQL and the Python tests."""
+def run_on_stage(kinds: list[str], stage: Stage, checks: Checks = (None, None)) -> Counts:
+    """Build and stage the extension, then run the SQL and the Python tests.
+
+    Args:
+        kinds: Which of them.
+        stage: Where; it is made and removed.
+        checks: What is to be checked of the stage before and after them.
+    """
     heading("Build")
+    before, after = checks
+    runs = {"regress": run_regress, "pytest": run_pytest}
+    steps = [before, *(run for kind, run in runs.items() if kind in kinds), after]
     counts = Counts()
-    with Stage() as stage:
-        os.environ.update(stage.environment)
-        if "regress" in kinds:
-            counts += run_regress(stage)
-        if "pytest" in kinds:
-            counts += run_pytest(stage)
+    with stage, stage.in_environment():
+        for step in steps:
+            counts += step(stage) if step else Counts()
     return counts
 
 
-def main() -> int:
-    """Run what was asked for."""
-    kinds = sys.argv[1:] or ["lint", "regress", "pytest"]
-    counts = Counts()
+def run_and_count(tests: Callable[[], Counts]) -> int:
+    """Run tests, print the line that counts them, and return the exit status.
+
+    Args:
+        tests: Runs them. When it raises something that says why they cannot run, that is a failure.
+    """
     try:
-        if "lint" in kinds:
-            counts += run_lint()
-        if kinds != ["lint"]:
-            counts += run_on_stage(kinds)
+        counts = tests()
     except (StageError, ClusterError, subprocess.CalledProcessError, OSError) as error:
         print(error)
-        counts += Counts(failed=1)
+        counts = Counts(failed=1)
     except KeyboardInterrupt:
         print("Interrupted.")
         return 130
@@ -192,5 +202,13 @@ def main() -> int:
     return 1 if counts.failed else 0
 
 
+def run_kinds(kinds: list[str]) -> Counts:
+    """Run what was asked for."""
+    counts = run_lint() if "lint" in kinds else Counts()
+    if kinds != ["lint"]:
+        counts += run_on_stage(kinds, Stage())
+    return counts
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_and_count(lambda: run_kinds(sys.argv[1:] or ["lint", "regress", "pytest"])))

@@ -57,13 +57,13 @@ is_mapping(PyObject *value)
 	return found;
 }
 
-/* Is it a dict whose class looks keys up as dict does? */
+/* Is it a dict whose class looks keys up as dict does? Throws what asking raises. */
 static bool
 is_plain_dict(PyObject *mapping)
 {
 	static PyObject *name = NULL;
-	PyObject *method;
 	PyObject *original;
+	PyObject *method;
 	bool result;
 
 	if (PyDict_CheckExact(mapping))

@@ -36,12 +36,12 @@ shown_start(PyObject *string, bool part)
 	PyObject *start = string != NULL
 		? PyUnicode_Substring(string, 0, SHOWN_CHARACTERS)
 		: NULL;
-	char *text = text_from_python_lossy(start);
+	char *text;
 
 	PyErr_Clear();
 	if (start == NULL)
 		return NULL;
-	Py_DECREF(start);
+	text = text_from_python_lossy(reference_own(start));
 	if (part || PyUnicode_GET_LENGTH(string) > SHOWN_CHARACTERS)
 		text = psprintf("%s...", text);
 	return text;
@@ -52,10 +52,8 @@ static char *
 shown_repr(PyObject *value, bool part)
 {
 	PyObject *repr = PyObject_Repr(value);
-	char *text = shown_start(repr, part);
 
-	Py_XDECREF(repr);
-	return text;
+	return shown_start(repr != NULL ? reference_own(repr) : NULL, part);
 }
 
 /* repr() of the first characters or bytes of a long str or bytes. */
@@ -63,11 +61,13 @@ static char *
 shown_long(PyObject *value)
 {
 	PyObject *start = PySequence_GetSlice(value, 0, SHOWN_CHARACTERS);
-	char *text = start != NULL ? shown_repr(start, true) : NULL;
 
-	PyErr_Clear();
-	Py_XDECREF(start);
-	return text;
+	if (start == NULL)
+	{
+		PyErr_Clear();
+		return NULL;
+	}
+	return shown_repr(reference_own(start), true);
 }
 
 /* Is it of a type whose repr() runs no code but CPython's own? */
@@ -108,8 +108,7 @@ shown_value(PyObject *value)
 		python_enter();
 		shown = PyObject_CallOneArg(interpreter_functions.show, value);
 		python_leave();
-		text = shown_start(shown, false);
-		Py_XDECREF(shown);
+		text = shown_start(shown != NULL ? reference_own(shown) : NULL, false);
 	}
 	return text != NULL ? text : pstrdup("(not printable)");
 }

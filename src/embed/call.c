@@ -304,6 +304,20 @@ python_truth(PyObject *value)
 	return truth == 1;
 }
 
+/* Is an item in a container, or a key in a dict? Throws what finding out raises. */
+bool
+python_contains(PyObject *container, PyObject *item)
+{
+	int found;
+
+	python_enter();
+	found = PySequence_Contains(container, item);
+	python_leave();
+	if (found < 0)
+		python_throw();
+	return found == 1;
+}
+
 /*
  * The position in a list of the first item that an object is or equals, -1
  * without one. Throws what comparing raises.

@@ -54,6 +54,7 @@ extern bool python_call_cleanup(PyObject *callable, PyObject *argument);
 extern void python_release_cleanup(PyObject *object);
 extern PyObject *python_attribute(PyObject *object, PyObject *name);
 extern Py_ssize_t python_index(PyObject *list, PyObject *object);
+extern bool python_contains(PyObject *container, PyObject *item);
 extern bool python_truth(PyObject *value);
 extern PyObject *python_items(PyObject *iterable);
 extern PyObject *python_method(PyObject *object, const char *name);

@@ -173,15 +173,30 @@ describe_by_type(PyObject *exception, ExceptionReport *report)
 	report->message = pstrdup(text_of_type_name(Py_TYPE(exception)));
 }
 
-/*
- * Fills the report about an exception. Runs Python code (a __str__ of the
- * wrapper's), never fails because of it; throws only if memory runs out.
- */
+/* Fills the report from what the package says about an exception, a tuple. */
 static void
-describe(PyObject *exception, ExceptionReport *report)
+read_description(PyObject *fields, PyObject *exception, ExceptionReport *report)
+{
+	char *sqlstate = report_field(fields, 0);
+
+	report->message = report_field(fields, 1);
+	report->detail = report_field(fields, 2);
+	report->hint = report_field(fields, 3);
+	report->context = report_field(fields, 4);
+	report->traceback = report_field(fields, 5);
+	report->sqlstate = sqlstate != NULL && strlen(sqlstate) == 5
+		? MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3],
+						sqlstate[4])
+		: ERRCODE_FDW_ERROR;
+	if (report->message == NULL)
+		report->message = pstrdup(text_of_type_name(Py_TYPE(exception)));
+}
+
+/* As describe(), but the exception is still the caller's when it throws. */
+static void
+describe_borrowed(PyObject *exception, ExceptionReport *report)
 {
 	PyObject *fields = NULL;
-	char *sqlstate;
 
 	memset(report, 0, sizeof(*report));
 	if (interpreter_functions.describe != NULL)
@@ -197,19 +212,38 @@ describe(PyObject *exception, ExceptionReport *report)
 		describe_by_type(exception, report);
 		return;
 	}
-	sqlstate = report_field(fields, 0);
-	report->message = report_field(fields, 1);
-	report->detail = report_field(fields, 2);
-	report->hint = report_field(fields, 3);
-	report->context = report_field(fields, 4);
-	report->traceback = report_field(fields, 5);
+	PG_TRY();
+	{
+		read_description(fields, exception, report);
+	}
+	PG_CATCH();
+	{
+		reference_release_later(fields);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 	Py_DECREF(fields);
-	report->sqlstate = sqlstate != NULL && strlen(sqlstate) == 5
-		? MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3],
-						sqlstate[4])
-		: ERRCODE_FDW_ERROR;
-	if (report->message == NULL)
-		report->message = pstrdup(text_of_type_name(Py_TYPE(exception)));
+}
+
+/*
+ * Fills the report about an exception, whose reference it takes. Runs Python
+ * code (a __str__ of the wrapper's), never fails because of it; throws only if
+ * memory runs out.
+ */
+static void
+describe(PyObject *exception, ExceptionReport *report)
+{
+	PG_TRY();
+	{
+		describe_borrowed(exception, report);
+	}
+	PG_CATCH();
+	{
+		reference_release_later(exception);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	reference_release_later(exception);
 }
 
 /* The detail with the traceback below it, for the server log alone. */
@@ -278,7 +312,6 @@ python_throw(void)
 		throw_interrupt();
 	}
 	describe(exception, &report);
-	reference_release_later(exception);
 	boundary_check();
 	if (python_depth == 0)
 		CHECK_FOR_INTERRUPTS();
@@ -325,8 +358,8 @@ redacted(const char *text)
 	result = PyObject_CallOneArg(interpreter_functions.redact, string);
 	python_leave();
 	PyErr_Clear();
-	shown = text_from_python_lossy(result);
-	Py_XDECREF(result);
+	shown = text_from_python_lossy(result != NULL ? reference_own(result)
+												  : NULL);
 	return shown != NULL ? shown : pstrdup("(text not available)");
 }
 
@@ -446,7 +479,6 @@ python_warn(void)
 		return;
 	}
 	describe(exception, &report);
-	Py_DECREF(exception);
 	/* A cancel that comes meanwhile is the statement's, and not to get lost here. */
 	HOLD_INTERRUPTS();
 	emit(WARNING, &report);

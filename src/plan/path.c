@@ -34,6 +34,16 @@ selectivity_of(PlannerInfo *root, RelOptInfo *rel, List *clauses)
 								  NULL);
 }
 
+/*
+ * The conditions that rows have to satisfy: not those that PostgreSQL checks once
+ * for all, before the scan.
+ */
+static List *
+row_clauses(List *restrictions)
+{
+	return extract_actual_clauses(restrictions, false);
+}
+
 /* Offers the scan of the whole table, in no order, and in those the wrapper delivers. */
 static void
 add_plain_paths(PlannerInfo *root, RelOptInfo *rel)
@@ -41,8 +51,7 @@ add_plain_paths(PlannerInfo *root, RelOptInfo *rel)
 	RelationState *state = rel->fdw_private;
 	List *restrictions = rel->baserestrictinfo;
 	List *filters = filters_ask(root, rel, restrictions);
-	List *local = list_difference_ptr(get_actual_clauses(restrictions),
-									  filters);
+	List *local = list_difference_ptr(row_clauses(restrictions), filters);
 	/* What get_rel_size() was told of is in its answer. */
 	List *unknown = list_difference_ptr(filters,
 										get_actual_clauses(state->known));
@@ -82,7 +91,7 @@ add_parameterized_path(PlannerInfo *root, RelOptInfo *rel, Relids outer)
 	List *restrictions = list_concat_copy(rel->baserestrictinfo,
 										  info->ppi_clauses);
 	KeyEstimate estimate;
-	List *clauses = get_actual_clauses(restrictions);
+	List *clauses = row_clauses(restrictions);
 	List *filters;
 	List *local;
 	List *rest;

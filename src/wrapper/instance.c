@@ -201,17 +201,16 @@ make_columns(PyObject *descriptions)
 	for (Py_ssize_t i = 0; i < PyList_GET_SIZE(descriptions); i++)
 	{
 		PyObject *arguments = PyList_GET_ITEM(descriptions, i);
-		PyObject *own = reference_own(PySequence_List(arguments));
+		PyObject *values[6];
 		PyObject *column;
 
+		for (int part = 0; part < 5; part++)
+			values[part] = PyTuple_GET_ITEM(arguments, part);
 		/* The last is the dict of options: a fresh one for the wrapper. */
-		if (PyList_SetItem(own, 5,
-						   PyDict_Copy(PyTuple_GET_ITEM(arguments, 5))) != 0)
-			python_throw();
-		own = reference_own(PyList_AsTuple(own));
+		values[5] = reference_own(PyDict_Copy(PyTuple_GET_ITEM(arguments, 5)));
 		column = reference_own(python_call(interpreter_functions.ColumnDefinition,
-										   &PyTuple_GET_ITEM(own, 0), 6, NULL));
-		if (PyDict_SetItem(columns, PyTuple_GET_ITEM(own, 0), column) != 0)
+										   values, 6, NULL));
+		if (PyDict_SetItem(columns, values[0], column) != 0)
 			python_throw();
 	}
 	return columns;
@@ -289,7 +288,8 @@ make_instance(const InstanceKey *key, WrapperDefinition *definition)
 										 &object->object, 1, NULL));
 	require_execute(execute->object, definition);
 
-	old = MemoryContextSwitchTo(AllocSetContextCreate(TopMemoryContext,
+	/* Goes with what is being done as long as something can throw. */
+	old = MemoryContextSwitchTo(AllocSetContextCreate(CurrentMemoryContext,
 													  "multicorn instance",
 													  ALLOCSET_SMALL_SIZES));
 	instance = palloc0(sizeof(Instance));
@@ -313,6 +313,7 @@ make_instance(const InstanceKey *key, WrapperDefinition *definition)
 	if (PyTuple_GET_ITEM(constructed, 1) == Py_True)
 		instance->place = Py_NewRef(definition->place);
 	object->object = execute->object = end_scan->object = hooks->object = NULL;
+	MemoryContextSetParent(instance->context, TopMemoryContext);
 	return instance;
 }
 

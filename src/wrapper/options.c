@@ -469,8 +469,7 @@ add_mapping_options(PyObject *dict, List *options, PyObject *class,
 		DefElem *option = lfirst_node(DefElem, cell);
 		PyObject *name = python_string(option->defname);
 
-		if (PyDict_Contains(dict, name) == 1 &&
-			PySequence_Contains(overridable, name) != 1)
+		if (python_contains(dict, name) && !python_contains(overridable, name))
 			ereport(ERROR, errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 					errmsg("user mapping for server \"%s\" may not override option \"%s\"",
 						   server->servername, option->defname),

@@ -81,8 +81,13 @@ call_hook_cleanup(Instance *instance, Hook hook, const char *name, int level)
 		return true;
 	if (level > 0)
 	{
-		/* Small ints exist already: this takes no memory. */
+		/* Small ints exist already: only deep down this takes memory. */
 		argument = PyLong_FromLong(level);
+		if (argument == NULL)
+		{
+			PyErr_Clear();
+			return false;
+		}
 	}
 	instance_site_push(&site, instance, name);
 	succeeded = python_call_cleanup(Py_NewRef(method), argument);

@@ -10,6 +10,7 @@ it, and is stopped and removed however the process that made it ends.
 from __future__ import annotations
 
 import atexit
+import json
 import locale
 import os
 import pwd
@@ -64,13 +65,14 @@ class Cluster:
             bindir: The server's programs. By default those of the stage that the test run was
                 started with, else those of the pg_config on the PATH.
             settings: Server settings, over the default ones.
-            environment: Environment variables for the server, which gets none of ours.
+            environment: Environment variables for the server, which gets none of ours, but
+                those that the stage of the test run asks for.
             tcp: Whether the server also listens on 127.0.0.1.
         """
         self.bindir = bindir or default_bindir()
         self.port = _free_port() if tcp else 5432
-        self._settings = {**DEFAULT_SETTINGS, **(settings or {})}
-        self._environment = dict(environment or {})
+        self._settings = {**DEFAULT_SETTINGS, **_of_stage("SETTINGS"), **(settings or {})}
+        self._environment = {**_of_stage("ENVIRONMENT"), **(environment or {})}
         self._tcp = tcp
         self._account = _server_account()
         self.folder = Path()
@@ -140,6 +142,7 @@ class Cluster:
         try:
             self.stop("immediate")
         finally:
+            self._keep_log()
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder = Path()
 
@@ -279,6 +282,12 @@ class Cluster:
             }
         )
 
+    def _keep_log(self) -> None:
+        """Keep the server's log where the stage of the test run collects them, if it does."""
+        folder = os.environ.get("MULTICORN_LOGS")
+        if folder and self.log_file.exists():
+            shutil.copyfile(self.log_file, Path(folder) / f"{self.folder.name}.log")
+
     def _pg_ctl(self, action: str, *options: str) -> None:
         """Run pg_ctl on this cluster's data folder, and so on no other server."""
         self._run("pg_ctl", action, "-D", str(self.data), "-s", *options)
@@ -341,6 +350,12 @@ def default_bindir() -> Path:
         return Path(staged)
     command = [os.environ.get("PG_CONFIG", "pg_config"), "--bindir"]
     return Path(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
+
+
+def _of_stage(what: str) -> dict[str, str]:
+    """Return the settings or the environment that the stage of the tests asks for its servers."""
+    values: dict[str, str] = json.loads(os.environ.get(f"MULTICORN_SERVER_{what}") or "{}")
+    return values
 
 
 def _server_account() -> pwd.struct_passwd | None:

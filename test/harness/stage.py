@@ -7,10 +7,14 @@ lies in a temporary folder that an unprivileged server can read, wherever the so
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
@@ -26,6 +30,34 @@ class StageError(Exception):
     """The extension could not be built or installed; the output has been shown."""
 
 
+@dataclass(frozen=True)
+class Variant:
+    """How a stage differs from the usual one.
+
+    Attributes:
+        name: Names the folder that the extension is built in, so that no other build is touched.
+        variables: More assignments for make.
+        environment: Environment variables for the servers of the stage; ``{stage}`` in a value
+            stands for the stage's folder.
+        settings: Settings of its servers.
+        left_out: Patterns of files of the installation that the stage does not have.
+        copied: Whether the whole installation is copied, because it lies where a server that
+            runs as another user cannot read it.
+    """
+
+    name: str
+    variables: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+    copied: bool = False
+
+    @property
+    def build_folder(self) -> Path:
+        """Where the extension is built."""
+        return SOURCE / ".cache" / "build" / self.name
+
+
 class Stage:
     """A PostgreSQL installation with the extension, as long as its ``with`` block.
 
@@ -33,17 +65,20 @@ class Stage:
         root: The root of the copy; goes with it.
         bindir: Its programs.
         sources: A copy of those folders of the source tree that the server may have to read.
+        reports: A folder that every server of the stage may write to.
+        logs: A folder that gets the log of every server of a variant when it is removed.
     """
 
-    def __init__(self, pg_config: str | None = None) -> None:
+    def __init__(self, pg_config: str | None = None, variant: Variant | None = None) -> None:
         """Describe a stage for a PostgreSQL; by default PG_CONFIG's, or the PATH's pg_config."""
         self.pg_config = pg_config or os.environ.get("PG_CONFIG") or "pg_config"
+        self.variant = variant
         self.root = Path()
 
     def __enter__(self) -> Stage:
         """Build the extension and make the stage."""
         end_like_interrupt()
-        make("all")
+        self._make("all")
         self.root = Path(tempfile.mkdtemp(prefix="multicorn-stage-"))
         try:
             self._fill()
@@ -67,9 +102,24 @@ class Stage:
         return self._staged("--bindir")
 
     @property
+    def pkglibdir(self) -> Path:
+        """The folder of its libraries."""
+        return self._staged("--pkglibdir")
+
+    @property
     def sources(self) -> Path:
         """The copy of the source tree's folders."""
         return self.root / "sources"
+
+    @property
+    def reports(self) -> Path:
+        """The folder for reports."""
+        return self.root / "reports"
+
+    @property
+    def logs(self) -> Path:
+        """The folder for logs."""
+        return self.root / "logs"
 
     @property
     def pg_regress(self) -> Path:
@@ -84,24 +134,69 @@ class Stage:
             "MULTICORN_BINDIR": str(self.bindir),
             "MULTICORN_TMP": str(self.root / "tmp"),
             "MULTICORN_SOURCES": str(self.sources),
+            **self._variant_environment(),
+        }
+
+    @contextmanager
+    def in_environment(self) -> Iterator[None]:
+        """Make clusters on this stage, as long as the ``with`` block."""
+        before = dict(os.environ)
+        os.environ.update(self.environment)
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+    def _variant_environment(self) -> dict[str, str]:
+        """Return what clusters and tests have to know of the variant."""
+        if self.variant is None:
+            return {}
+        variables = {
+            name: value.replace("{stage}", str(self.root))
+            for name, value in self.variant.environment.items()
+        }
+        return {
+            "MULTICORN_VARIANT": self.variant.name,
+            "MULTICORN_LOGS": str(self.logs),
+            "MULTICORN_SERVER_ENVIRONMENT": json.dumps(variables),
+            "MULTICORN_SERVER_SETTINGS": json.dumps(dict(self.variant.settings)),
         }
 
     def _fill(self) -> None:
         """Copy the installation and the sources, and install the extension."""
         self.root.chmod(0o755)
-        for folder in ("tmp", "sources"):
+        for folder in ("tmp", "sources", "reports", "logs"):
             (self.root / folder).mkdir()
+        self.reports.chmod(0o777)
         self._copy_installation()
         self._copy_sources()
-        make("install", f"DESTDIR={self.root}")
+        self._make("install", f"DESTDIR={self.root}")
+
+    def _make(self, goal: str, *variables: str) -> None:
+        """Build a goal of the Makefile as the variant asks for."""
+        variables = (*variables, f"PG_CONFIG={self.pg_config}")
+        if self.variant is None:
+            make(goal, *variables)
+            return
+        folder = self.variant.build_folder
+        folder.mkdir(parents=True, exist_ok=True)
+        # A server that was built in its own source folder does not say where to look for ours.
+        variables = (*variables, *self.variant.variables, f"VPATH={SOURCE}")
+        make(goal, *variables, folder=folder)
 
     def _copy_installation(self) -> None:
-        """Copy the programs, which find the rest from where they are, and link the rest."""
-        ignore = shutil.ignore_patterns("pgxs", "bitcode", "multicorn*")
+        """Copy the programs, which find the rest from where they are, and the rest.
+
+        The rest is linked where it may stay, which is quicker.
+        """
+        left_out = self.variant.left_out if self.variant else ()
+        ignore = shutil.ignore_patterns("pgxs", "bitcode", "multicorn*", *left_out)
+        rest = shutil.copy2 if self.variant and self.variant.copied else os.symlink
         for option, copy in (
             ("--bindir", shutil.copy2),
-            ("--pkglibdir", os.symlink),
-            ("--sharedir", os.symlink),
+            ("--pkglibdir", rest),
+            ("--sharedir", rest),
         ):
             shutil.copytree(
                 self._installed(option),
@@ -146,8 +241,8 @@ class Stage:
         return self.root / self._installed(option).relative_to("/")
 
 
-def make(goal: str, *variables: str) -> None:
-    """Build a goal of the Makefile quietly, with warnings as errors.
+def make(goal: str, *variables: str, folder: Path = SOURCE) -> None:
+    """Build a goal of the Makefile in a folder, quietly, with warnings as errors.
 
     PG_CONFIG= and PYTHON= of the make that we may run under are in the environment.
 
@@ -157,13 +252,9 @@ def make(goal: str, *variables: str) -> None:
     environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS")}
     jobs = f"-j{os.cpu_count() or 1}"
     command = [
-        "make",
-        "--no-print-directory",
-        "-C",
-        str(SOURCE),
-        jobs,
-        goal,
-        "WERROR=1",
+        *("make", "--no-print-directory", "-C", str(folder)),
+        *(() if folder == SOURCE else ("-f", str(SOURCE / "Makefile"))),
+        *(jobs, goal, "WERROR=1"),
         *variables,
     ]
     done = run(command, env=environment, capture=True)

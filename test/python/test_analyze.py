@@ -12,6 +12,7 @@ import pytest
 from psycopg import errors
 
 from harness import Cluster
+from harness.marks import measures_memory
 from harness.sessions import LONGEST_WAIT, Connect, Session, wait_until
 
 # Where Python is at work, and in which statement.
@@ -190,6 +191,7 @@ def private_memory(session: Session) -> int:
     return sum(map(int, re.findall(r"^Private_\w+: +(\d+) kB", text, re.MULTILINE)))
 
 
+@measures_memory
 def test_memory_does_not_grow_with_the_table(session: Session) -> None:
     """Rows that are not in the sample are gone at once."""
     table = make_sampled(session, 2000)

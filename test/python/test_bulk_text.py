@@ -13,6 +13,7 @@ from psycopg import errors, sql
 from psycopg.rows import tuple_row
 
 from harness import Cluster
+from harness.marks import measures_memory
 from harness.sessions import Connect, Session
 
 HOSTILE = [
@@ -322,6 +323,7 @@ def test_batches_of_long_values_are_split(session: Session) -> None:
     assert [call[1] for call in calls(session)] == [7, 7, 2]
 
 
+@measures_memory
 @pytest.mark.parametrize("columns", ["id int, value text", "id int, value text, n box"])
 def test_more_rows_take_no_more_memory(connect: Connect, columns: str) -> None:
     session = connect()

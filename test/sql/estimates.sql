@@ -121,6 +121,8 @@ ALTER FOREIGN TABLE t OPTIONS (SET size '(1000, 4000)');
 SELECT total > :base AS more FROM estimate('SELECT * FROM t');
 ALTER FOREIGN TABLE t OPTIONS (SET size '(1000, 40)');
 SELECT total > :base AS more FROM estimate('SELECT * FROM t WHERE abs(a) > 0');
+-- One that is checked once, before the scan, costs nothing for each row.
+SELECT total - :base < 1 AS once FROM estimate('SELECT * FROM t WHERE pg_backend_pid() > 0');
 
 -- Without an estimate, PostgreSQL guesses for a table that was never analysed, and has its
 -- statistics for others.
