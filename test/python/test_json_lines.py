@@ -185,6 +185,7 @@ class Writer(threading.Thread):
                 with suppress(psycopg.OperationalError), connect(self.cluster) as session:
                     self.process = session.info.backend_pid
                     session.execute("SET synchronous_commit = on")
+                    session.execute("SET statement_timeout = '60s'")
                     while not self.stopped.is_set():
                         self.write(session, next(numbers))
         except BaseException as error:
@@ -327,6 +328,7 @@ def test_a_cancel_ends_the_wait_for_another_writer(fragile: Cluster) -> None:
             second.execute("SET statement_timeout = 100")
             with pytest.raises(psycopg.errors.QueryCanceled):
                 second.execute("INSERT INTO waiting_first VALUES (2)")
+        second.execute("SET statement_timeout = 0")
         second.execute("INSERT INTO waiting_first VALUES (3)")
         assert numbers(second, "SELECT id FROM waiting_first") == {1, 3}
 
