@@ -6,12 +6,10 @@ parent and to one that is partitioned by the deployment, 1, 4, 16 and 64 of them
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
-from time import perf_counter
 from typing import Any, cast
 
 import psycopg
@@ -36,9 +34,6 @@ COLUMNS = "id int NOT NULL, name varchar(100) NOT NULL, country text, entity tex
 # Planning reads nothing: what the parent is asked for is the same however many children it has.
 PLANNED = "SELECT * FROM {}.customer WHERE id = 7 AND country = 'nl'"
 
-# A server that is down refuses no connection and answers none: it takes its timeout.
-TIMEOUT = 2
-
 
 @dataclass(frozen=True)
 class Federation:
@@ -50,8 +45,6 @@ class Federation:
         pruned: That of the same query on the parent, with the deployment as a constant.
         generic: The same with the deployment as a parameter of a generic plan.
         memory: What a session takes for each deployment that it has connected to, in MB.
-        outage: How long the first and the second query of a session take with a server down, in
-            milliseconds.
     """
 
     planning: dict[str, list[float]]
@@ -59,7 +52,6 @@ class Federation:
     pruned: dict[str, list[float]]
     generic: dict[str, list[float]]
     memory: float
-    outage: tuple[float, float]
 
     def bars(self) -> list[Result]:
         """Return the bars."""
@@ -73,12 +65,6 @@ class Federation:
                 Result(f"federation: one of {n}, {kind}", 1.5, us / self.alone, "x child alone")
                 for n, us in zip(COUNTS, self.pruned[kind], strict=True)
             ]
-        first, second = self.outage
-        results.append(
-            Result(
-                "federation: second query with a server down", 0.5, second / first, "x the first"
-            )
-        )
         return results
 
     def tables(self) -> list[Table]:
@@ -96,8 +82,6 @@ class Federation:
         rest = [
             ["a row of the child alone", "us", f"{self.alone:.0f}"],
             ["a connected deployment in the session", "MB", f"{self.memory:.2f}"],
-            [f"first query with a server down, timeout {TIMEOUT} s", "ms", f"{self.outage[0]:.0f}"],
-            ["second query with a server down", "ms", f"{self.outage[1]:.0f}"],
         ]
         return [
             Table("Federation", header, rows),
@@ -178,7 +162,6 @@ def measure(
         {kind: constants[at : at + len(COUNTS)] for kind, at in by_kind.items()},
         {kind: parameters[at : at + len(COUNTS)] for kind, at in by_kind.items()},
         memory(cluster),
-        outage(cluster),
     )
 
 
@@ -221,26 +204,3 @@ def memory(cluster: Cluster) -> float:
             connection.execute(query.encode())
             sizes.append(private_memory(connection.info.backend_pid))
     return (sizes[1] - sizes[0]) / MEGABYTE / (many - few)
-
-
-def outage(cluster: Cluster) -> tuple[float, float]:
-    """Return how long the first and the second query of a session take with a server down, in ms.
-
-    The port accepts connections, and nobody answers.
-    """
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        cluster.run_sql(
-            "CREATE SERVER silent FOREIGN DATA WRAPPER multicorn_postgres OPTIONS"
-            f" (host '127.0.0.1', port '{silent.getsockname()[1]}',"
-            f" connect_timeout '{TIMEOUT}', on_unreachable 'skip');"
-            " CREATE USER MAPPING FOR CURRENT_USER SERVER silent OPTIONS (user 'postgres');"
-            f" CREATE FOREIGN TABLE silent () INHERITS ({schema(PLAIN, 4)}.customer) SERVER silent"
-        )
-        with psycopg.connect(cluster.dsn, autocommit=True) as connection:
-            query = f"SELECT count(*) FROM {schema(PLAIN, 4)}.customer".encode()
-            times = []
-            for _ in range(2):
-                start = perf_counter()
-                connection.execute(query)
-                times.append((perf_counter() - start) * 1000)
-    return times[0], times[1]

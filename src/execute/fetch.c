@@ -357,7 +357,8 @@ take_iterator(OpenScan *open, const char *method, Reference *returned)
 	}
 	open->iterator = iterator;
 	open->next = Py_TYPE(iterator)->tp_iternext;
-	Py_CLEAR(returned->object);
+	returned->object = NULL;
+	python_release(result);
 }
 
 /*

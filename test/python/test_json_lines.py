@@ -185,6 +185,7 @@ class Writer(threading.Thread):
                 with suppress(psycopg.OperationalError), connect(self.cluster) as session:
                     self.process = session.info.backend_pid
                     session.execute("SET synchronous_commit = on")
+                    session.execute("SET statement_timeout = '60s'")
                     while not self.stopped.is_set():
                         self.write(session, next(numbers))
         except BaseException as error:
