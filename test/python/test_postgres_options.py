@@ -33,7 +33,7 @@ SINCE = {
 
 # What postgres_fdw does not have.
 OURS_ALONE = frozenset(
-    ("key", "generated", "shippable", "on_missing", "on_unreachable", "retry_after")
+    ("constant", "key", "generated", "shippable", "on_missing", "on_unreachable", "retry_after")
 )
 
 VALUES: dict[options.Reader, tuple[str, ...]] = {
