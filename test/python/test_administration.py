@@ -6,7 +6,6 @@ import os
 import shutil
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 
 from harness import Cluster
 from harness.cluster import default_bindir
-from harness.sessions import Connect, Session, wait_until
+from harness.sessions import Connect, Session, in_background, wait_until
 
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 CONSTANT = "wrapper 'multicorn.constantfdw.ConstantForeignDataWrapper'"
@@ -52,21 +51,11 @@ WAITING = """
 @contextmanager
 def running(session: Session, query: str) -> Iterator[None]:
     """Run a query in a thread of the test; behind the ``with`` block it was cancelled."""
-    raised: list[Exception] = []
-
-    def run() -> None:
+    with in_background(session, query) as raised:
         try:
-            session.execute(query)
-        except Exception as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        session.cancel()
-        thread.join()
+            yield
+        finally:
+            session.cancel()
     assert isinstance(raised[0], psycopg.errors.QueryCanceled)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -15,7 +14,7 @@ from psycopg import errors
 
 import multicorn
 from harness import Cluster, Standby
-from harness.sessions import LONGEST_WAIT, Connect, Session, wait_until
+from harness.sessions import Connect, Session, in_background, wait_until
 
 numbers = count()
 
@@ -409,22 +408,12 @@ def test_interrupts(server: Cluster, connect: Connect, end: str) -> None:
         "rows = [('swallowed',)]"
     )
     name = create(session, code)
-    raised: list[Exception] = []
-
-    def run() -> None:
-        try:
-            session.execute(f"SELECT a FROM {name}")
-        except Exception as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
     pid = session.info.backend_pid
     sleeping = f"SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = {pid}"
-    wait_until(lambda: server.run_sql(sleeping) == "t")
-    server.run_sql(f"SELECT {end}({pid})")
-    thread.join(LONGEST_WAIT)
-    assert not thread.is_alive() and len(raised) == 1
+    with in_background(session, f"SELECT a FROM {name}") as raised:
+        wait_until(lambda: server.run_sql(sleeping) == "t")
+        server.run_sql(f"SELECT {end}({pid})")
+    assert len(raised) == 1
     if end == "pg_cancel_backend":
         assert isinstance(raised[0], errors.QueryCanceled)
         assert session.execute("SELECT 1").fetchone() == (1,)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 from psycopg import errors
 
 from harness import Cluster
-from harness.sessions import LONGEST_WAIT, Connect, Session, wait_until
+from harness.sessions import Connect, Session, in_background, wait_until
 
 WRAPPERS = '''
     import plpy
@@ -164,21 +163,11 @@ def test_errors(session: Session) -> None:
 @pytest.mark.parametrize("query", ["SELECT a FROM asleep", "SELECT reads('asleep')"])
 def test_cancels(server: Cluster, session: Session, query: str) -> None:
     """A cancel goes through both."""
-    raised: list[Exception] = []
-
-    def run() -> None:
-        try:
-            session.execute(query)
-        except Exception as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
     pid = session.info.backend_pid
     sleeping = f"SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = {pid}"
-    wait_until(lambda: server.run_sql(sleeping) == "t")
-    server.run_sql(f"SELECT pg_cancel_backend({pid})")
-    thread.join(LONGEST_WAIT)
+    with in_background(session, query) as raised:
+        wait_until(lambda: server.run_sql(sleeping) == "t")
+        server.run_sql(f"SELECT pg_cancel_backend({pid})")
     assert [type(error) for error in raised] == [errors.QueryCanceled]
     assert session.execute("SELECT five(), a FROM of_five").fetchone() == (5, "5")
 
