@@ -40,7 +40,7 @@ SECONDS = 60.0
 WARM_UP = 10
 
 # So many statements are sent before the first answer is waited for.
-CHUNK = 50
+CHUNK = 10
 
 # How often a statement has to grow in a row before it counts.
 ROUNDS = 5
@@ -234,7 +234,7 @@ def owed_to_postgres(statement: str) -> set[str]:
 
     The check of a new function in PL/pgSQL leaves it in the memory of the session.
     """
-    return {"contexts"} if CREATES_FUNCTION.search(plain(statement)) else set()
+    return {"contexts", "malloc"} if CREATES_FUNCTION.search(plain(statement)) else set()
 
 
 def around(text: str, statement: str, status: str) -> list[str]:
