@@ -253,7 +253,7 @@ def run_all(kinds: list[str]) -> Counts:
         print(reason)
         return Counts(failed=1)
     os.environ["PG_CONFIG"] = pg_config
-    stage = Stage(pg_config, Variant("assert", copied=True))
+    stage = Stage(pg_config, Variant("assert"))
     return run_on_stage(kinds, stage, (check_assertions, check_logs))
 
 

@@ -41,8 +41,6 @@ class Variant:
             stands for the stage's folder.
         settings: Settings of its servers.
         left_out: Patterns of files of the installation that the stage does not have.
-        copied: Whether the whole installation is copied, because it lies where a server that
-            runs as another user cannot read it.
     """
 
     name: str
@@ -50,7 +48,6 @@ class Variant:
     environment: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
-    copied: bool = False
 
     @property
     def build_folder(self) -> Path:
@@ -188,11 +185,12 @@ class Stage:
     def _copy_installation(self) -> None:
         """Copy the programs, which find the rest from where they are, and the rest.
 
-        The rest is linked where it may stay, which is quicker.
+        The rest is linked, which is quicker, unless it lies where a server that runs as another
+        user cannot read it.
         """
         left_out = self.variant.left_out if self.variant else ()
         ignore = shutil.ignore_patterns("pgxs", "bitcode", "multicorn*", *left_out)
-        rest = shutil.copy2 if self.variant and self.variant.copied else os.symlink
+        rest = os.symlink if others_can_read(self._installed("--sharedir")) else shutil.copy2
         for option, copy in (
             ("--bindir", shutil.copy2),
             ("--pkglibdir", rest),
@@ -239,6 +237,11 @@ class Stage:
     def _staged(self, option: str) -> Path:
         """Return where the same is on the stage."""
         return self.root / self._installed(option).relative_to("/")
+
+
+def others_can_read(folder: Path) -> bool:
+    """Tell whether every user can read what is in a folder."""
+    return all(path.stat().st_mode & 0o005 == 0o005 for path in (folder, *folder.parents))
 
 
 def make(goal: str, *variables: str, folder: Path = SOURCE) -> None:

@@ -86,9 +86,8 @@ def shorten() -> None:
 
     What a wrapper writes down, or is given to keep, is not lost by the extension.
     """
-    for container in list(kept()):
-        _, length = lengths.get(id(container), (None, None))
-        if length is None or len(container) <= length:
+    for container, length in list(lengths.values()):
+        if len(container) <= length:
             continue
         if isinstance(container, list):
             del container[length:]
@@ -107,12 +106,17 @@ class Measure(ForeignDataWrapper):
     """One row: `refs`, the references to all objects, `blocks`, Python's blocks, `bytes` of malloc.
 
     A condition `phase = 'begin'` has the lengths of the wrappers' containers remembered; else the
-    containers are shortened to that first. `refs` is NULL unless Python is a debug build.
+    containers are shortened to that first, and with `phase = 'shorten'` that is all. `refs` is NULL
+    unless Python is a debug build.
     """
 
     def execute(self, quals: list[Qual], columns: list[str]) -> list[tuple[Any, ...]]:
         """Measure."""
-        begins = any(qual.field_name == "phase" and qual.value == "begin" for qual in quals)
+        phases = [qual.value for qual in quals if qual.field_name == "phase"]
+        if "shorten" in phases:
+            shorten()
+            return []
+        begins = "begin" in phases
         if begins:
             remember_lengths()
         else:
