@@ -87,6 +87,31 @@ SETUPS = {
         CREATE FOREIGN TABLE far (id int OPTIONS (key 'true', column_name 'ID'), t text)
             SERVER far OPTIONS (schema_name 'S', table_name 'T', updatable 'false');
     """,
+    "deployments as one table": """
+        CREATE SCHEMA there;
+        CREATE TABLE there.person (id serial PRIMARY KEY, name text);
+        INSERT INTO there.person (name) VALUES ('ada'), ('bob');
+        DO $$ BEGIN
+            EXECUTE format('CREATE SERVER "nl-sales" FOREIGN DATA WRAPPER multicorn_postgres
+                            OPTIONS (host %L, port %L, dbname %L, on_unreachable ''skip'')',
+                           split_part(current_setting('unix_socket_directories'), ',', 1),
+                           current_setting('port'), current_database());
+        END $$;
+        CREATE USER MAPPING FOR CURRENT_USER SERVER "nl-sales" OPTIONS (user 'postgres');
+        CREATE SCHEMA plain;
+        CREATE TABLE plain.person (id int NOT NULL DEFAULT 7, name text, entity text);
+        SELECT multicorn_attach('plain', 'nl-sales', 'there', discriminator => 'entity');
+        CREATE SCHEMA parted;
+        CREATE TABLE parted.person (entity text, id int, name text) PARTITION BY LIST (entity);
+        SELECT multicorn_attach('parted', 'nl-sales', 'there', local_schema => 'parts',
+            discriminator_value => 'it''s');
+        CREATE SCHEMA here;
+        CREATE TABLE here.person (id int NOT NULL, name text);
+        SELECT multicorn_attach_local('plain', 'here', discriminator => 'entity');
+        INSERT INTO here.person VALUES (1, 'eve');
+        CREATE VIEW people AS SELECT *, multicorn_server(tableoid) FROM plain.person;
+        CREATE VIEW attached AS SELECT * FROM multicorn_attached;
+    """,
     "modules that never were there": """
         CREATE SERVER lost FOREIGN DATA WRAPPER multicorn OPTIONS (wrapper 'no.such.Module');
         CREATE FOREIGN TABLE lost (a int) SERVER lost;
@@ -195,7 +220,9 @@ def test_dump_and_restore(server: Cluster, dumped: str, modules: str) -> None:
     assert readable(server) == before
 
 
-@pytest.mark.parametrize("dumped", ["wrappers", "rights", "partitions"], indirect=True)
+@pytest.mark.parametrize(
+    "dumped", ["wrappers", "rights", "partitions", "deployments as one table"], indirect=True
+)
 def test_restore_in_parallel(server: Cluster, dumped: str) -> None:
     """The same by pg_restore, which makes objects in an order and in sessions of its own."""
     text = dump(server)
