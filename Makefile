@@ -9,7 +9,7 @@
 #   make lint, make format  check the sources, put them in order
 #   make test-regress       the SQL tests alone; TESTS= names some of them
 #   make test-python        the Python tests alone; PYTEST_ARGS= is handed on
-#   make test-sanitize      both with the extension under AddressSanitizer and UBSan
+#   make test-sanitize      both with the extension under AddressSanitizer and UBSan; SANITIZE_ARGS=
 #   make test-assert        both on a server with assertions, built from the distribution's source
 #   make test-leaks         references and memory over repetitions of every statement; LEAKS_ARGS=
 #   make test-faults        a fault in each call of Python and PostgreSQL, in turn; FAULTS_ARGS=
@@ -165,7 +165,7 @@ test-python:
 
 test-sanitize:
 	@$(install_dependencies) server tests sanitize
-	@$(run_python) $(top)/tools/sanitize.py
+	@$(run_python) $(top)/tools/sanitize.py $(SANITIZE_ARGS)
 
 test-assert:
 	@$(install_dependencies) server tests assert

@@ -27,7 +27,7 @@ LOGS = SOURCE / ".cache" / "matrix"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "multicorn-matrix"
 
 # A release may take this long in all, so that a hanging test ends some time.
-SECONDS_PER_RELEASE = 1500
+SECONDS_PER_RELEASE = 2400
 
 # All of Debian's releases are installed alike; an older debootstrap does not know the newest.
 DEBOOTSTRAP_SCRIPT = Path("/usr/share/debootstrap/scripts/sid")

