@@ -1,12 +1,12 @@
 """The part of the benchmark about federation: one table over many deployments.
 
-The deployments are databases of this very server, with one table each. They are attached to a plain
-parent and to one that is partitioned by the deployment, 1, 4, 16 and 64 of them.
+The deployments are databases of this very server, with one table each. They are attached to plain
+parents and to some that are partitioned by the deployment, so many to each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
@@ -17,7 +17,6 @@ import psycopg
 from harness import Cluster
 from measuring import MEGABYTE, Result, Table, latency, medians, private_memory
 
-COUNTS = (1, 4, 16, 64)
 PLAIN, PARTITIONED = "plain parent", "partitioned parent"
 PARENTS = {PLAIN: "", PARTITIONED: " PARTITION BY LIST (entity)"}
 
@@ -37,9 +36,10 @@ PLANNED = "SELECT * FROM {}.customer WHERE id = 7 AND country = 'nl'"
 
 @dataclass(frozen=True)
 class Federation:
-    """What was measured, by kind of parent, in the order of COUNTS.
+    """What was measured, by kind of parent, in the order of the counts.
 
     Attributes:
+        counts: How many deployments the parents have.
         planning: How long a query over all children is planned, in microseconds.
         alone: The latency of a query on the child alone, in microseconds.
         pruned: That of the same query on the parent, with the deployment as a constant.
@@ -47,6 +47,7 @@ class Federation:
         memory: What a session takes for each deployment that it has connected to, in MB.
     """
 
+    counts: Sequence[int]
     planning: dict[str, list[float]]
     alone: float
     pruned: dict[str, list[float]]
@@ -57,13 +58,13 @@ class Federation:
         """Return the bars."""
         results = []
         for kind in PARENTS:
-            most = max(us / n for us, n in zip(self.planning[kind], COUNTS, strict=True))
+            most = max(us / n for us, n in zip(self.planning[kind], self.counts, strict=True))
             results.append(
                 Result(f"federation: planning, {kind}", 1, most / 1000, "ms a child, at most")
             )
             results += [
                 Result(f"federation: one of {n}, {kind}", 1.5, us / self.alone, "x child alone")
-                for n, us in zip(COUNTS, self.pruned[kind], strict=True)
+                for n, us in zip(self.counts, self.pruned[kind], strict=True)
             ]
         return results
 
@@ -72,7 +73,7 @@ class Federation:
         rows = []
         for kind in PARENTS:
             figures = zip(
-                COUNTS, self.planning[kind], self.pruned[kind], self.generic[kind], strict=True
+                self.counts, self.planning[kind], self.pruned[kind], self.generic[kind], strict=True
             )
             rows += [
                 [kind, str(n), f"{plan:.0f}", f"{plan / n:.0f}", f"{one:.0f}", f"{any_:.0f}"]
@@ -99,11 +100,11 @@ def deployment(number: int) -> str:
     return f"deployment_{number}"
 
 
-def set_up(cluster: Cluster, largest: int) -> None:
+def set_up(cluster: Cluster, counts: Sequence[int]) -> None:
     """Make the deployments, and the parents that they are attached to."""
     cluster.run_sql("CREATE DATABASE application")
     cluster.run_sql(APPLICATION, database="application")
-    for number in range(1, largest + 1):
+    for number in range(1, max(counts) + 1):
         name = deployment(number)
         cluster.run_sql(f"CREATE DATABASE {name} TEMPLATE application")
         cluster.run_sql(
@@ -112,7 +113,7 @@ def set_up(cluster: Cluster, largest: int) -> None:
             f" CREATE USER MAPPING FOR CURRENT_USER SERVER {name} OPTIONS (user 'postgres')"
         )
     for kind, clause in PARENTS.items():
-        for count in [n for n in COUNTS if n <= largest]:
+        for count in counts:
             parent = schema(kind, count)
             commands = [
                 f"CREATE SCHEMA {parent}",
@@ -127,27 +128,34 @@ def set_up(cluster: Cluster, largest: int) -> None:
 
 
 def measure(
-    cluster: Cluster, connection: psycopg.Connection, *, plans: int, rounds: int, seconds: int
+    cluster: Cluster,
+    connection: psycopg.Connection,
+    *,
+    counts: Sequence[int],
+    plans: int,
+    rounds: int,
+    seconds: int,
 ) -> Federation:
     """Measure parents of both kinds.
 
     Args:
         cluster: The server.
         connection: A session on it.
+        counts: How many deployments the parents have.
         plans: How often a query is planned.
         rounds: How often each query takes its turn.
         seconds: How long pgbench runs in each turn.
     """
-    set_up(cluster, max(COUNTS))
+    set_up(cluster, counts)
     planning = {
-        kind: [plan(connection, PLANNED.format(schema(kind, n)), plans) for n in COUNTS]
+        kind: [plan(connection, PLANNED.format(schema(kind, n)), plans) for n in counts]
         for kind in PARENTS
     }
     child = (
         f"\\set id random(1, {ROWS})\nSELECT * FROM {schema(PLAIN, 1)}_1.customer WHERE id = :id"
     )
-    pruned = [of_one(kind, n, f"'{deployment(1)}'") for kind in PARENTS for n in COUNTS]
-    generic = [of_one(kind, n, "'deployment_' || :first") for kind in PARENTS for n in COUNTS]
+    pruned = [of_one(kind, n, f"'{deployment(1)}'") for kind in PARENTS for n in counts]
+    generic = [of_one(kind, n, "'deployment_' || :first") for kind in PARENTS for n in counts]
     turns = [
         [latency(cluster, query, seconds) for query in (child, *pruned)] for _ in range(rounds)
     ]
@@ -155,13 +163,14 @@ def measure(
     with generic_plans(cluster):
         turns = [[latency(cluster, query, seconds) for query in generic] for _ in range(rounds)]
     parameters = medians(turns)
-    by_kind = {kind: index * len(COUNTS) for index, kind in enumerate(PARENTS)}
+    by_kind = {kind: index * len(counts) for index, kind in enumerate(PARENTS)}
     return Federation(
+        counts,
         planning,
         alone,
-        {kind: constants[at : at + len(COUNTS)] for kind, at in by_kind.items()},
-        {kind: parameters[at : at + len(COUNTS)] for kind, at in by_kind.items()},
-        memory(cluster),
+        {kind: constants[at : at + len(counts)] for kind, at in by_kind.items()},
+        {kind: parameters[at : at + len(counts)] for kind, at in by_kind.items()},
+        memory(cluster, counts),
     )
 
 
@@ -194,9 +203,9 @@ def plan(connection: psycopg.Connection, query: str, plans: int) -> float:
     return median(times[1:])
 
 
-def memory(cluster: Cluster) -> float:
+def memory(cluster: Cluster, counts: Sequence[int]) -> float:
     """Return what a session takes for each deployment that it is connected to, in MB."""
-    few, many = COUNTS[0], COUNTS[-1]
+    few, many = counts[0], counts[-1]
     with psycopg.connect(cluster.dsn, autocommit=True) as connection:
         sizes = []
         for count in (few, many):

@@ -98,6 +98,7 @@ class Size:
         changed: Rows that UPDATE and DELETE change.
         rounds: How often each competitor takes its turn.
         seconds: How long pgbench runs in each turn; its first second does not count.
+        deployments: How many deployments are attached to a parent.
     """
 
     rows: int = 1_000_000
@@ -109,6 +110,7 @@ class Size:
     changed: int = 100_000
     rounds: int = 5
     seconds: int = 4
+    deployments: tuple[int, ...] = (1, 4, 16, 64)
 
 
 QUICK = Size(
@@ -121,6 +123,7 @@ QUICK = Size(
     changed=5_000,
     rounds=1,
     seconds=2,
+    deployments=(1, 4),
 )
 
 
@@ -496,7 +499,12 @@ def measure(cluster: Cluster, size: Size) -> str:
         )
         print("Measuring federation", flush=True)
         deployments = federation.measure(
-            cluster, connection, plans=size.plans // 10, rounds=size.rounds, seconds=size.seconds
+            cluster,
+            connection,
+            counts=size.deployments,
+            plans=size.plans // 10,
+            rounds=size.rounds,
+            seconds=size.seconds,
         )
     print("Measuring prepared queries and memory\n", flush=True)
     latencies = measure_latency(cluster, size)

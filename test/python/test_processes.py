@@ -132,7 +132,7 @@ def test_plpython_forks_as_before(connect: Connect) -> None:
         "$$ LANGUAGE plpython3u"
     )
     with connect() as session, session.transaction(force_rollback=True):
-        session.execute("CREATE EXTENSION plpython3u")
+        session.execute("CREATE EXTENSION IF NOT EXISTS plpython3u")
         session.execute("SELECT pg_advisory_xact_lock(8)")
         assert ask(session, "subprocess") == "42"
         session.execute(fork)

@@ -86,20 +86,25 @@ def test_options_are_made_of_any_characters(session: Session) -> None:
     places = [pairs[0::3], pairs[1::3], pairs[2::3]]
     lists = [sql.SQL(", ").join(place) for place in places]
     session.execute(
-        sql.SQL("CREATE SERVER odd FOREIGN DATA WRAPPER multicorn OPTIONS ({})").format(lists[0])
+        sql.SQL("CREATE SERVER strange FOREIGN DATA WRAPPER multicorn OPTIONS ({})").format(
+            lists[0]
+        )
     )
     session.execute(
-        sql.SQL("CREATE USER MAPPING FOR CURRENT_USER SERVER odd OPTIONS ({})").format(lists[1])
+        sql.SQL("CREATE USER MAPPING FOR CURRENT_USER SERVER strange OPTIONS ({})").format(lists[1])
     )
     session.execute(
         sql.SQL(
-            "CREATE FOREIGN TABLE odd (name text, value text) SERVER odd"
+            "CREATE FOREIGN TABLE strange (name text, value text) SERVER strange"
             " OPTIONS (wrapper 'sizes.Options', {})"
         ).format(lists[2])
     )
-    assert dict(session.execute("SELECT * FROM odd").fetchall()) == options
-    session.execute("ALTER FOREIGN TABLE odd OPTIONS (ADD later 'it''s')")
-    assert dict(session.execute("SELECT * FROM odd").fetchall()) == {**options, "later": "it's"}
+    assert dict(session.execute("SELECT * FROM strange").fetchall()) == options
+    session.execute("ALTER FOREIGN TABLE strange OPTIONS (ADD later 'it''s')")
+    assert dict(session.execute("SELECT * FROM strange").fetchall()) == {
+        **options,
+        "later": "it's",
+    }
 
 
 # --- Values --------------------------------------------------------------------------------------
