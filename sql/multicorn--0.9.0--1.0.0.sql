@@ -49,8 +49,8 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 -- Connects, or says why not.
 CREATE FUNCTION @extschema@.multicorn_connect(
 	server_name text,
-	OUT version text, OUT remote_backend_pid int4, OUT encrypted boolean,
-	OUT round_trip_ms float8)
+	OUT version text, OUT collation_name text, OUT remote_backend_pid int4,
+	OUT encrypted boolean, OUT round_trip_ms float8)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
@@ -246,18 +246,64 @@ BEGIN
 END
 $$;
 
--- Keeps rows out of a parent that could hold some.
+-- A discriminator's value as the text of what its column holds: a value that is rounded, or padded, or
+-- of a domain is compared as such.
+CREATE FUNCTION @extschema@._multicorn_value(parent regclass, name text, value text)
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+AS $$
+DECLARE
+	held text;
+BEGIN
+	IF name IS NULL THEN
+		RETURN NULL;
+	END IF;
+	EXECUTE format('SELECT (jsonb_populate_record(NULL::%s, $1)).%I::text', parent, name)
+		INTO held USING jsonb_build_object(name, value);
+	RETURN held;
+END
+$$;
+
+-- Keeps other sessions from attaching to these parents, or detaching from them, until the end of the
+-- transaction; readers and writers go on.
+CREATE FUNCTION @extschema@._multicorn_lock(parents regclass[])
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	parent regclass;
+BEGIN
+	FOR parent IN SELECT DISTINCT unnest(parents) AS p ORDER BY p LOOP
+		EXECUTE format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', parent);
+	END LOOP;
+END
+$$;
+
+-- Keeps rows out of a parent that could hold some. Those that it has would be nobody's.
 CREATE FUNCTION @extschema@._multicorn_guard(parent regclass)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	has_rows boolean;
 BEGIN
 	IF EXISTS (SELECT FROM pg_class WHERE oid = parent AND relkind = 'r') AND NOT EXISTS (
 		SELECT FROM pg_trigger
 		WHERE tgrelid = parent
 			AND tgfoid = '@extschema@.multicorn_refuse_insert()'::regprocedure)
 	THEN
+		EXECUTE format('SELECT EXISTS (SELECT FROM ONLY %s)', parent) INTO has_rows;
+		IF has_rows THEN
+			RAISE EXCEPTION 'table % has rows of its own', parent USING
+				ERRCODE = 'object_not_in_prerequisite_state',
+				DETAIL = 'They would belong to no deployment.',
+				HINT = format('Move them to the table of a deployment: a parent is empty. TRUNCATE ONLY %s', parent);
+		END IF;
 		EXECUTE format(
 			'CREATE TRIGGER multicorn_refuse_insert BEFORE INSERT ON %s'
 			' FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.multicorn_refuse_insert()', parent);
@@ -332,7 +378,7 @@ BEGIN ATOMIC
 		FROM attached AS a
 			CROSS JOIN LATERAL (
 				SELECT own.name, own.type, own.not_null, own.collation, own.options,
-					own.shippable, remote.column_name AS remote_name, remote.type AS remote_type,
+					own.column_default, own.shippable, remote.column_name AS remote_name, remote.type AS remote_type,
 					remote.not_null AS remote_not_null,
 					remote.collation_name AS remote_collation,
 					remote.options AS remote_options,
@@ -349,13 +395,17 @@ BEGIN ATOMIC
 						c.attnotnull AS not_null,
 						@extschema@._multicorn_collation(c.attcollation, c.atttypid) AS collation,
 						c.attfdwoptions AS options,
+						CASE WHEN c.attgenerated = '' THEN pg_get_expr(e.adbin, e.adrelid) END
+							AS column_default,
 						max(o.option_value) FILTER (WHERE o.option_name = 'shippable')
 							AS shippable
 					FROM pg_attribute AS c
 						LEFT JOIN pg_options_to_table(c.attfdwoptions) AS o ON true
+						LEFT JOIN pg_attrdef AS e
+							ON e.adrelid = c.attrelid AND e.adnum = c.attnum
 					WHERE c.attrelid = a.child AND c.attnum > 0 AND NOT c.attisdropped
 					GROUP BY c.attname, c.atttypid, c.atttypmod, c.attnotnull, c.attcollation,
-						c.attfdwoptions
+						c.attfdwoptions, c.attgenerated, e.adbin, e.adrelid
 					HAVING bool_and(o.option_name IS DISTINCT FROM 'constant')) AS own
 					FULL JOIN (
 						SELECT r.* FROM remote_column AS r
@@ -406,6 +456,26 @@ BEGIN ATOMIC
 		WHERE p.name IS NOT NULL AND NOT EXISTS (
 			SELECT FROM pg_options_to_table(p.options) AS present
 			WHERE present.option_name = o.option_name)
+		UNION ALL
+		-- Who has set these may know better: a view has no primary key, a trigger no DEFAULT.
+		SELECT p.child, p.name, 'option', format('%s %L', o.option_name, o.option_value), NULL, NULL,
+			CASE o.option_name
+				WHEN 'key' THEN 'unless it tells rows apart there: '
+				ELSE 'unless a value is made there: ' END
+				|| p.alter_column || format(' OPTIONS (DROP %I)', o.option_name)
+		FROM pair AS p CROSS JOIN LATERAL pg_options_to_table(p.options) AS o
+		WHERE p.remote_name IS NOT NULL AND lower(o.option_value) NOT IN ('false', 'off')
+			AND o.option_name IN ('key', 'generated') AND NOT EXISTS (
+			SELECT FROM pg_options_to_table(p.remote_options) AS present
+			WHERE present.option_name = o.option_name)
+		UNION ALL
+		-- A default that the parent was given later would go before the remote side's.
+		SELECT p.child, p.name, 'default', NULL, p.column_default,
+			CASE WHEN EXISTS (SELECT FROM pg_options_to_table(p.remote_options) AS o
+				WHERE o.option_name = 'generated')
+			THEN p.alter_column || ' DROP DEFAULT' END,
+			'to have the default of the deployment: ' || p.alter_column || ' DROP DEFAULT'
+		FROM pair AS p WHERE p.column_default IS NOT NULL AND p.remote_name IS NOT NULL
 	)
 	SELECT d.child, d.column_name, d.difference, d.expected, d.actual, d.change, d.remedy
 	FROM difference AS d ORDER BY d.child, d.column_name NULLS FIRST, d.difference;
@@ -429,9 +499,14 @@ DECLARE
 BEGIN
 	SELECT c.relname, c.relkind = 'p' INTO name, is_partitioned FROM pg_class AS c WHERE c.oid = parent;
 	child := format('%I.%I', local_schema, name);
+	IF to_regclass(child) IS NOT NULL THEN
+		RAISE EXCEPTION 'table % exists already', child USING
+			ERRCODE = 'duplicate_table',
+			HINT = 'Drop it, which multicorn_detach does with drop => true, or name another local_schema.';
+	END IF;
 	options := format('schema_name %L, table_name %L', remote_schema, name);
 	IF NOT updatable THEN
-		options := options || ', updatable ''false''';
+		options := options || ', updatable ''false'', truncatable ''false''';
 	END IF;
 	-- The child has what the parent has, and goes along when that is altered.
 	IF is_partitioned THEN
@@ -528,6 +603,7 @@ DECLARE
 	schema_name text := coalesce(local_schema, server);
 	parent_table regclass;
 	is_attached boolean;
+	key text;
 	children regclass[] := '{}';
 BEGIN
 	IF parent_schema IS NULL OR server IS NULL OR remote_schema IS NULL OR updatable IS NULL THEN
@@ -535,6 +611,8 @@ BEGIN
 			USING ERRCODE = 'null_value_not_allowed';
 	END IF;
 	PERFORM @extschema@._multicorn_require_server(server);
+	PERFORM @extschema@._multicorn_lock(ARRAY(
+		SELECT p FROM @extschema@._multicorn_parents(parent_schema, tables) AS p));
 	PERFORM @extschema@._multicorn_make_schema(schema_name);
 	FOR parent_table IN SELECT p FROM @extschema@._multicorn_parents(parent_schema, tables) AS p LOOP
 		is_attached := EXISTS (
@@ -545,10 +623,11 @@ BEGIN
 				USING ERRCODE = 'duplicate_object';
 		END IF;
 		CONTINUE WHEN is_attached;
+		key := @extschema@._multicorn_discriminator(parent_table, discriminator);
 		children := children || @extschema@._multicorn_attach_table(
-			parent_table, server, remote_schema, schema_name,
-			@extschema@._multicorn_discriminator(parent_table, discriminator),
-			coalesce(discriminator_value, server), updatable);
+			parent_table, server, remote_schema, schema_name, key,
+			@extschema@._multicorn_value(parent_table, key, coalesce(discriminator_value, server)),
+			updatable);
 	END LOOP;
 	IF children = '{}' THEN
 		RAISE EXCEPTION 'schema "%" has no table that is not attached to server "%" already',
@@ -570,6 +649,9 @@ DECLARE
 	schemas text[] := '{}';
 	count integer := 0;
 BEGIN
+	PERFORM @extschema@._multicorn_lock(ARRAY(
+		SELECT a.parent FROM @extschema@.multicorn_attached AS a
+		WHERE a.parent_schema = multicorn_detach.parent_schema AND a.server_name = server));
 	FOR attached IN
 		SELECT a.* FROM @extschema@.multicorn_attached AS a
 		WHERE a.parent_schema = multicorn_detach.parent_schema AND a.server_name = server
@@ -664,9 +746,11 @@ BEGIN
 	END LOOP;
 	-- Parents that came later.
 	FOR server_name, child, remedy IN
-		SELECT DISTINCT s.server_name::text, NULL::regclass,
-			format('SELECT multicorn_attach(%L, %L, tables => ARRAY[%L])', s.parent_schema,
-				s.server_name, c.relname)
+		SELECT DISTINCT ON (s.server_name, c.relname) s.server_name::text, NULL::regclass,
+			format('SELECT multicorn_attach(%L, %L, remote_schema => %L, local_schema => %L,'
+				' tables => ARRAY[%L], discriminator => %L, discriminator_value => %L, updatable => %L)',
+				s.parent_schema, s.server_name, s.remote_schema, s.local_schema, c.relname,
+				s.discriminator, s.discriminator_value, s.updatable)
 		FROM @extschema@.multicorn_attached AS s
 			CROSS JOIN @extschema@._multicorn_parents(
 				multicorn_refresh.parent_schema, NULL::text[]) AS p
@@ -676,7 +760,7 @@ BEGIN
 			AND NOT EXISTS (
 				SELECT FROM @extschema@.multicorn_attached AS other
 				WHERE other.parent = p AND other.server_name = s.server_name)
-		ORDER BY 1, 3
+		ORDER BY s.server_name, c.relname, s.table_name
 	LOOP
 		column_name := NULL;
 		difference := 'not attached';
@@ -697,6 +781,15 @@ AS $$
 DECLARE
 	answer record;
 	reason text;
+	is_same boolean;
+	by_code_points text := '^(libc|builtin) (C|POSIX|C\.UTF-?8)$';
+	-- As multicorn_connect says it of the other side.
+	collation_here text := (
+		SELECT CASE d.facts ->> 'datlocprovider' WHEN 'c' THEN 'libc ' || (d.facts ->> 'datcollate')
+			WHEN 'i' THEN 'icu ' || coalesce(d.facts ->> 'datlocale', d.facts ->> 'daticulocale')
+			ELSE 'builtin ' || (d.facts ->> 'datlocale') END
+		FROM (SELECT to_jsonb(own) AS facts FROM pg_database AS own
+			WHERE own.datname = current_database()) AS d);
 BEGIN
 	PERFORM @extschema@._multicorn_require_server(server);
 	item := 'connection';
@@ -706,6 +799,14 @@ BEGIN
 		detail := format('PostgreSQL %s, %s, round trip %s ms', answer.version,
 			CASE WHEN answer.encrypted THEN 'encrypted' ELSE 'not encrypted' END,
 			round(answer.round_trip_ms::numeric, 1));
+		RETURN NEXT;
+		item := 'collation';
+		is_same := regexp_replace(answer.collation_name, by_code_points, 'C', 'i')
+			= regexp_replace(collation_here, by_code_points, 'C', 'i');
+		status := CASE WHEN is_same THEN 'ok' ELSE 'warning' END;
+		detail := CASE WHEN is_same THEN answer.collation_name
+			ELSE format('%s, and %s here: set shippable ''false'' on columns of text whose order or'
+				' comparison by < and > matters', answer.collation_name, collation_here) END;
 		RETURN NEXT;
 	EXCEPTION WHEN OTHERS THEN
 		GET STACKED DIAGNOSTICS reason = PG_EXCEPTION_DETAIL;
@@ -760,7 +861,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	value text := coalesce(discriminator_value, local_schema);
+	value text;
 	parent regclass;
 	name text;
 	child regclass;
@@ -783,8 +884,13 @@ BEGIN
 				USING ERRCODE = 'undefined_table';
 		END IF;
 		CONTINUE WHEN child IS NULL;
+		IF EXISTS (SELECT FROM pg_inherits AS i WHERE i.inhrelid = child AND i.inhparent = parent) THEN
+			RAISE EXCEPTION 'table % is attached to table % already', child, parent
+				USING ERRCODE = 'duplicate_object';
+		END IF;
 		count := count + 1;
 		key := @extschema@._multicorn_discriminator(parent, discriminator);
+		value := @extschema@._multicorn_value(parent, key, coalesce(discriminator_value, local_schema));
 		IF key IS NOT NULL THEN
 			PERFORM @extschema@._multicorn_add_discriminator(parent, child, key, value);
 		END IF;

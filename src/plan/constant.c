@@ -10,6 +10,7 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "utils/datum.h"
+#include "utils/lsyscache.h"
 #include "wrapper/constant.h"
 
 /* Whose columns are replaced by which values. */
@@ -80,18 +81,40 @@ constants_mentioned(RelOptInfo *rel, RestrictInfo *restriction)
 	return mentions_constant(rel, (Node *) restriction->clause);
 }
 
+/* For the walker: may a function throw an error for some of its arguments? */
+static bool
+is_leaky_function(Oid function, void *context)
+{
+	return !get_func_leakproof(function);
+}
+
+/* Does an expression call a function that may throw? */
+static bool
+calls_leaky_function(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	return check_functions_in_node(node, is_leaky_function, context) ||
+		expression_tree_walker(node, calls_leaky_function, context);
+}
+
 /*
  * What a condition comes to with the values in it; the condition itself if it
- * mentions none of these columns. Throws what evaluating its constant parts does.
+ * mentions none of these columns. What may throw is evaluated when the scan
+ * begins, behind the conditions before it, and not by those who merely plan.
  */
 Node *
 constants_fold(PlannerInfo *root, RelOptInfo *rel, Node *clause)
 {
+	Node *replaced;
 	FoldContext context = {.relid = rel->relid, .constants = constants_of(rel)};
 
 	if (!mentions_constant(rel, clause))
 		return clause;
-	return eval_const_expressions(root, replace_columns(clause, &context));
+	replaced = replace_columns(clause, &context);
+	return calls_leaky_function(replaced, NULL)
+		? replaced
+		: eval_const_expressions(root, replaced);
 }
 
 /* Is what a condition has come to the same for all rows of the table? */

@@ -13,6 +13,7 @@ import pytest
 from psycopg import errors, sql
 
 from harness import Cluster
+from harness.sessions import in_background, wait_until
 
 numbers = count(1)
 
@@ -376,6 +377,18 @@ def test_attach_arguments(inherited: Office) -> None:
     ) == [("nl", "netherlands", "app", "NL", False)]
     with pytest.raises(errors.ObjectNotInPrerequisiteState, match="does not allow inserts"):
         inherited.run("INSERT INTO netherlands.auth_user (username) VALUES ('x')")
+    with pytest.raises(errors.ObjectNotInPrerequisiteState, match="does not allow truncates"):
+        inherited.run("TRUNCATE everyone.auth_user")
+    # What refresh advises for another parent is what was attached before.
+    inherited.there("nl", "ALTER TABLE invoice SET SCHEMA app")
+    remedy = inherited.value(
+        "SELECT remedy FROM multicorn_refresh('everyone') WHERE difference = 'not attached'"
+    )
+    inherited.run(remedy)
+    assert inherited.run(
+        "SELECT DISTINCT local_schema, remote_schema, discriminator_value, updatable"
+        " FROM multicorn_attached"
+    ) == [("netherlands", "app", "NL", False)]
 
 
 def test_without_discriminator(office: Office) -> None:
@@ -488,6 +501,74 @@ def test_attaching_again(inherited: Office) -> None:
         inherited.attach("nl")
 
 
+def test_attaching_twice_at_once(inherited: Office) -> None:
+    """The second session waits for the first, and finds what it has done."""
+    inherited.deploy("nl", ["ada"])
+    attach = "SELECT multicorn_attach('everyone', 'nl', discriminator => 'entity'{})"
+    second = inherited.connect()
+    with inherited.session.transaction():
+        inherited.run(attach.format(""))
+        pid = second.info.backend_pid
+        waiting = f"SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = {pid}"
+        with in_background(second, attach.format(", local_schema => 'other'")) as raised:
+            wait_until(lambda: inherited.value(waiting))
+            inherited.session.execute("COMMIT; BEGIN")
+    assert [type(error) for error in raised] == [errors.ObjectNotInPrerequisiteState]
+    assert inherited.value("SELECT count(*) FROM everyone.auth_user") == 1
+
+
+@pytest.mark.parametrize(
+    ("type_name", "given", "held"),
+    [
+        ("numeric(5, 2)", "1.005", "1.01"),
+        ("varchar(3)", "abc  ", "abc"),
+        ("timestamp(0)", "2024-02-29 12:00:00.7", "2024-02-29 12:00:01"),
+        ("date", "Feb 29 2024", "2024-02-29"),
+        ("int", " 7 ", "7"),
+        ("char(4)", "ab", "ab"),
+    ],
+)
+@pytest.mark.parametrize("clause", CLAUSES)
+def test_values_that_the_column_changes(
+    office: Office, clause: str, type_name: str, given: str, held: str
+) -> None:
+    """A row is found by the value that its column holds, whatever was given."""
+    office.run(
+        f"CREATE SCHEMA everyone; CREATE TABLE everyone.auth_user (entity {type_name}, id int)"
+        f"{CLAUSES[clause]}"
+    )
+    office.deploy("nl", ["ada"])
+    office.attach("nl", discriminator="entity", discriminator_value=given)
+    query = f"SELECT id FROM everyone.auth_user WHERE entity = '{held}'::{type_name}"
+    assert office.run(query) == [(1,)]
+    assert office.value("SELECT entity = %s FROM everyone.auth_user", held)
+
+
+def test_values_that_the_column_cannot_hold(office: Office) -> None:
+    """They are errors before anything is attached."""
+    office.run(
+        "CREATE DOMAIN short AS text CHECK (length(VALUE) < 4); CREATE SCHEMA everyone;"
+        " CREATE TABLE everyone.auth_user (entity varchar(3), other short, id int)"
+    )
+    office.deploy("nl", ["ada"])
+    for column, error in (
+        ("entity", errors.StringDataRightTruncation),
+        ("other", errors.CheckViolation),
+    ):
+        with pytest.raises(error):
+            office.attach("nl", discriminator=column, discriminator_value="abcdef")
+
+
+def test_attaching_what_was_left(inherited: Office) -> None:
+    """Tables that were detached and kept are in the way, and it is said how to go on."""
+    inherited.deploy("nl")
+    inherited.attach("nl", discriminator="entity")
+    inherited.run("SELECT multicorn_detach('everyone', 'nl')")
+    with pytest.raises(errors.DuplicateTable) as caught:
+        inherited.attach("nl", discriminator="entity")
+    assert "multicorn_detach" in str(caught.value.diag.message_hint)
+
+
 # --- The bare parent ------------------------------------------------------------------------------
 
 
@@ -513,6 +594,16 @@ def test_bare_parent_takes_no_rows(inherited: Office) -> None:
         inherited.run(insert)
     inherited.run("SELECT multicorn_detach('everyone', 'uk')")
     inherited.run(insert)
+
+
+def test_parent_with_rows_of_its_own(inherited: Office) -> None:
+    """They would be nobody's."""
+    inherited.run("INSERT INTO everyone.invoice VALUES (1, 1, 1, '', 'x')")
+    inherited.deploy("nl")
+    with pytest.raises(errors.ObjectNotInPrerequisiteState, match="rows of its own"):
+        inherited.attach("nl", discriminator="entity")
+    inherited.run("TRUNCATE everyone.invoice")
+    inherited.attach("nl", discriminator="entity")
 
 
 def test_insert_through_a_partitioned_parent(office: Office) -> None:
@@ -710,6 +801,47 @@ def test_refresh_applies(inherited: Office) -> None:
     assert inherited.differences() == {("nl", "username", "option", "shippable 'false'", None)}
 
 
+def test_a_key_that_is_none_any_more(inherited: Office) -> None:
+    """Refresh tells of it, and no command for one row changes another one."""
+    inherited.deploy("nl", ["ada", "bob"])
+    inherited.there("nl", "INSERT INTO invoice (user_id, note) VALUES (1, 'x'), (2, 'y')")
+    inherited.attach("nl", discriminator="entity")
+    inherited.there(
+        "nl",
+        "ALTER TABLE invoice DROP CONSTRAINT invoice_pkey, ADD PRIMARY KEY (id, user_id);"
+        " INSERT INTO invoice (id, user_id, note) VALUES (1, 2, 'z')",
+    )
+    before = inherited.there("nl", "SELECT id, user_id, note FROM invoice ORDER BY note")
+    for command in (
+        "DELETE FROM everyone.invoice WHERE note = 'z'",
+        "UPDATE everyone.invoice SET total = 1 WHERE note = 'z' RETURNING *",
+    ):
+        with pytest.raises(errors.CardinalityViolation) as caught:
+            inherited.run(command)
+        assert 'column "id"' in str(caught.value)
+    assert inherited.there("nl", "SELECT id, user_id, note FROM invoice ORDER BY note") == before
+    assert ("nl", "id", "option", "key 'true'", None) in inherited.differences()
+    inherited.run("ALTER FOREIGN TABLE nl.invoice ALTER id OPTIONS (DROP key)")
+    inherited.run("DELETE FROM everyone.invoice WHERE note = 'z'")
+    assert inherited.there("nl", "SELECT note FROM invoice ORDER BY note") == "x\ny"
+
+
+def test_defaults_that_come_later(inherited: Office) -> None:
+    """A default of the parent goes before the deployment's: refresh takes it off what is numbered."""
+    inherited.deploy("nl", ["ada"])
+    inherited.attach("nl", discriminator="entity")
+    inherited.run(
+        "ALTER TABLE everyone.invoice ALTER id SET DEFAULT 99, ALTER total SET DEFAULT 42"
+    )
+    assert inherited.differences() == {
+        ("nl", "id", "default", None, "99"),
+        ("nl", "total", "default", None, "42"),
+    }
+    assert inherited.run(
+        "INSERT INTO nl.invoice (user_id) VALUES (1) RETURNING id, total::text"
+    ) == [(1, "42.00")]
+
+
 def test_columns_of_the_parent_come_and_go(inherited: Office) -> None:
     """ALTER TABLE on the parent reaches the deployments' tables."""
     inherited.deploy("nl", ["ada"])
@@ -755,11 +887,12 @@ def test_check(inherited: Office) -> None:
     check = "SELECT item, status FROM multicorn_check('nl')"
     assert inherited.run(check) == [
         ("connection", "ok"),
+        ("collation", "ok"),
         ("table nl.auth_user", "ok"),
         ("table nl.invoice", "ok"),
     ]
     inherited.there("nl", "DROP TABLE invoice; ALTER TABLE auth_user DROP email")
-    assert inherited.run(check)[1:] == [
+    assert inherited.run(check)[2:] == [
         ("table nl.auth_user", "error"),
         ("table nl.invoice", "error"),
     ]
@@ -782,7 +915,7 @@ def test_check_of_privileges(inherited: Office) -> None:
     inherited.attach("nl", discriminator="entity")
     rows = inherited.run("SELECT item, status, detail FROM multicorn_check('nl')")
     unwritten = "id, is_superuser, username, first_name"
-    assert rows[1:] == [
+    assert rows[2:] == [
         ("table nl.auth_user", "error", "no privilege to SELECT first_name"),
         ("table nl.auth_user", "warning", f"no privilege to INSERT {unwritten}, email"),
         ("table nl.auth_user", "warning", f"no privilege to UPDATE {unwritten}"),
@@ -790,6 +923,23 @@ def test_check_of_privileges(inherited: Office) -> None:
         ("table nl.invoice", "warning", "no privilege to UPDATE id, user_id, total, note"),
     ]
     inherited.there("nl", "DROP OWNED BY clerk; DROP ROLE clerk")
+
+
+def test_check_of_collations(office: Office, server: Cluster) -> None:
+    """Texts that are ordered otherwise there are told of: names alone do not say so."""
+    office.run("CREATE SCHEMA everyone; CREATE TABLE everyone.auth_user (id int, username text)")
+    office.deploy("nl")
+    office.remote.run_sql(
+        "CREATE DATABASE ordered TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'sv' LOCALE 'C'"
+    )
+    office.remote.run_sql(APPLICATION, database="ordered")
+    office.attach("nl")
+    query = "SELECT status FROM multicorn_check('nl') WHERE item = 'collation'"
+    assert office.value(query) == "ok"
+    office.run("ALTER SERVER nl OPTIONS (SET dbname 'ordered')")
+    assert office.value(query) == "warning"
+    office.run("SELECT multicorn_postgres_disconnect_all()")
+    office.remote.dropdb("ordered")
 
 
 # --- Detaching ------------------------------------------------------------------------------------
@@ -973,6 +1123,9 @@ def test_attach_local_beside_a_server(inherited: Office) -> None:
     assert ("entity",) not in columns
     with pytest.raises(errors.UndefinedObject):
         inherited.run("SELECT multicorn_detach_local('everyone', 'de')")
+    inherited.run("SELECT multicorn_attach_local('everyone', 'de', discriminator => 'entity')")
+    with pytest.raises(errors.DuplicateObject, match="attached to table everyone"):
+        inherited.run("SELECT multicorn_attach_local('everyone', 'de', discriminator => 'entity')")
 
 
 def test_attach_local_keeps_a_column_of_the_application(inherited: Office) -> None:

@@ -32,6 +32,16 @@ ORDER BY p.number
 """
 
 
+# The default collation of the database: its provider, and the name that this has for it.
+COLLATION_QUERY = """
+SELECT CASE d.facts ->> 'datlocprovider' WHEN 'c' THEN 'libc ' || (d.facts ->> 'datcollate')
+    WHEN 'i' THEN 'icu ' || coalesce(d.facts ->> 'datlocale', d.facts ->> 'daticulocale')
+    ELSE 'builtin ' || (d.facts ->> 'datlocale') END
+FROM (SELECT pg_catalog.to_jsonb(own) AS facts FROM pg_catalog.pg_database AS own
+    WHERE own.datname = pg_catalog.current_database()) AS d
+"""
+
+
 def require_postgres(cls: type) -> None:
     """Raise an error unless the class of a server is that of a remote PostgreSQL."""
     if not issubclass(cls, PostgresFdw):
@@ -103,14 +113,16 @@ def connect(options: Mapping[str, str]) -> list[Row]:
     """Return a row that tells what a server has answered.
 
     Returns:
-        The server's version, such as 15.8; its backend's process ID; whether the connection is
-        encrypted; how long a round trip takes, in ms.
+        The server's version, such as 15.8; the default collation of the database, such as
+        `libc en_US.UTF-8`; its backend's process ID; whether the connection is encrypted; how long
+        a round trip takes, in ms.
 
     Raises:
         Error: that of the connection.
     """
     with visit(options) as (_, connection):
         version = str(connection.query("SHOW server_version")[0][0]).partition(" ")[0]
+        collation = connection.query(COLLATION_QUERY)[0][0]
         before = perf_counter()
         encrypted = connection.query(
             "SELECT ssl FROM pg_catalog.pg_stat_ssl WHERE pid = pg_catalog.pg_backend_pid()"
@@ -118,4 +130,4 @@ def connect(options: Mapping[str, str]) -> list[Row]:
         milliseconds = (perf_counter() - before) * 1000
         pid = connection.remote_backend_pid
     is_encrypted = bool(encrypted) and encrypted[0][0] == "t"
-    return [(version, str(pid), "t" if is_encrypted else "f", f"{milliseconds:.3f}")]
+    return [(version, collation, str(pid), "t" if is_encrypted else "f", f"{milliseconds:.3f}")]

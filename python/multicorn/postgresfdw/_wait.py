@@ -214,7 +214,8 @@ def _are_options_wrong(pgconn: pq.abc.PGconn, parameters: Mapping[str, str], enc
 
     Only its message tells, and that in any language. So it is asked about the same with sockets
     that cannot exist: if it finds fault with the options, it says the same words again. And newer
-    versions find at once that the owner of a socket is not the one of requirepeer.
+    versions find at once that the owner of a socket is not the one of requirepeer, or that there is
+    no ticket for gssencmode: without that they would have begun.
     """
 
     def start(changes: Mapping[str, str]) -> tuple[bytes, bool]:
@@ -225,6 +226,8 @@ def _are_options_wrong(pgconn: pq.abc.PGconn, parameters: Mapping[str, str], enc
         return outcome
 
     if _option(pgconn, b"requirepeer") and start({"requirepeer": ""})[1]:
+        return True
+    if _option(pgconn, b"gssencmode") == "require" and start({"gssencmode": "disable"})[1]:
         return True
     hosts, addresses = _option(pgconn, b"host").split(","), _option(pgconn, b"hostaddr").split(",")
     nowhere = ",".join(["/dev/null"] * max(len(hosts), len(addresses)))

@@ -143,13 +143,29 @@ class Writer:
             sql = self.table.update(self._rowid, tuple(values), returning)
         else:
             sql = self.table.lock(self._rowid, returning)
-        return self._written(self._run(sql, (rowid, *values.values())), returning)
+        result = self._run(sql, (rowid, *values.values()))
+        self._require_one(result)
+        return self._written(result, returning)
 
     def delete(self, rowid: str) -> _Marker | None:
         """Delete a row."""
         self.require_rowid()
         result = self._run(self.table.delete(self._rowid), (rowid,))
+        self._require_one(result)
         return None if result.command_tuples else SKIPPED
+
+    def _require_one(self, result: PGresult) -> None:
+        """Raise an error if a command for one row has found several: its key is none any more."""
+        if (result.command_tuples or 0) > 1:
+            raise Error(
+                f'column "{self.table.remote_name(self._rowid)}" does not tell rows of'
+                f" {self.table.sql} on the other server apart",
+                sqlstate="21000",
+                detail=f"A command for one row has found {result.command_tuples}; it is undone.",
+                hint="Take the option off the column, ALTER FOREIGN TABLE ... ALTER COLUMN ..."
+                " OPTIONS (DROP key), and set it on the one that does.",
+                context="",
+            )
 
     def truncate(self, cascade: bool, restart_identity: bool) -> None:
         """Delete all rows."""
