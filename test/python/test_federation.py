@@ -827,7 +827,7 @@ def test_a_key_that_is_none_any_more(inherited: Office) -> None:
 
 
 def test_defaults_that_come_later(inherited: Office) -> None:
-    """A default of the parent goes before the deployment's: refresh takes it off what is numbered."""
+    """A default of the parent goes before the deployment's: refresh takes it off numbers."""
     inherited.deploy("nl", ["ada"])
     inherited.attach("nl", discriminator="entity")
     inherited.run(

@@ -138,7 +138,8 @@ HOSTILE = """
 
 MEMBERS = """
     SELECT json_object_agg(i.identity, json_build_object(
-        'owner', pg_get_userbyid(coalesce(p.proowner, w.fdwowner, c.relowner)),
+        'owner', pg_get_userbyid(
+            coalesce(p.proowner, w.fdwowner, c.relowner, t.typowner)),
         'library', p.probin,
         'types', (SELECT array_agg(DISTINCT n.nspname) FROM
             unnest(p.prorettype || p.proargtypes::oid[] || coalesce(p.proallargtypes, '{}')) t,
@@ -148,7 +149,8 @@ MEMBERS = """
         LEFT JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
         LEFT JOIN pg_foreign_data_wrapper w
             ON d.classid = 'pg_foreign_data_wrapper'::regclass AND w.oid = d.objid
-        LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid,
+        LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
+        LEFT JOIN pg_type t ON d.classid = 'pg_type'::regclass AND t.oid = d.objid,
         pg_identify_object(d.classid, d.objid, 0) i
     WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
 """
