@@ -219,7 +219,7 @@ class Result:
         return self.rows[0][0] if self.rows and self.columns else None
 
 
-def execute(sql: str, params: Sequence[Any] = ()) -> Result:
+def execute(sql: str, params: Sequence[Any] | None = None) -> Result:
     """Run SQL in the database of the session, within its transaction.
 
     Callable by methods of a wrapper on the main thread, and not by those that are called when
@@ -230,7 +230,7 @@ def execute(sql: str, params: Sequence[Any] = ()) -> Result:
         sql: a statement; without `params`, there may be several, separated by semicolons: the
             result is that of the last.
         params: the values of `$1`, `$2` and so on. Each is converted to the type that PostgreSQL
-            infers where it stands.
+            infers where it stands. None is no parameters.
 
     Returns:
         All rows, converted as values of foreign tables are.
@@ -245,7 +245,10 @@ def execute(sql: str, params: Sequence[Any] = ()) -> Result:
 
     if not isinstance(sql, str):
         raise TypeError(f"sql must be a str, not {type(sql).__name__}")
-    if isinstance(params, (str, bytes, bytearray, dict, set, frozenset)):
+    if params is None:
+        params = ()
+    is_iterable = hasattr(params, "__iter__") or hasattr(params, "__getitem__")
+    if not is_iterable or isinstance(params, (str, bytes, bytearray, dict, set, frozenset)):
         raise TypeError(f"params must be a sequence of values, not {type(params).__name__}")
     server = bridge()
     if server is None:

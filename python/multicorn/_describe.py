@@ -45,14 +45,22 @@ def describe(exc: BaseException) -> Description:
         )
     except BaseException as failure:
         # Out of memory, or interrupted in the middle of this.
-        return (
-            DEFAULT_SQLSTATE,
-            f"{type(exc).__name__} (which could not be described: {type(failure).__name__})",
-            None,
-            None,
-            None,
-            "",
-        )
+        return DEFAULT_SQLSTATE, _undescribed(exc, failure), None, None, None, ""
+
+
+def _undescribed(exc: BaseException, failure: BaseException) -> str:
+    """Return the message of an exception that describing it has failed for."""
+    name = _class_name(type(exc))
+    try:
+        return clean(f"{name} (which could not be described: {_class_name(type(failure))})")
+    except BaseException:
+        # Better no name than one with a secret in it.
+        return "an exception that could not be described"
+
+
+def _class_name(cls: type) -> str:
+    """Return the name of a class, whatever its metaclass says."""
+    return type.__dict__["__name__"].__get__(cls)  # type: ignore[no-any-return]
 
 
 def sqlstate(exc: BaseException) -> str:
@@ -113,8 +121,9 @@ def _message(exc: BaseException, detail: str | None, hint: str | None) -> str:
 def type_name(exc: BaseException) -> str:
     """Return the name of an exception's class, with its module unless it is built in."""
     cls = type(exc)
-    module = safe_str(cls.__module__)
-    return cls.__qualname__ if module == "builtins" else f"{module}.{cls.__qualname__}"
+    name = safe_str(_attribute(cls, "__qualname__") or _class_name(cls))
+    module = _attribute(cls, "__module__")
+    return name if module in (None, "builtins") else f"{safe_str(module)}.{name}"
 
 
 def summary(exc: BaseException) -> str:

@@ -171,6 +171,7 @@ call_and_warn(PyObject *callable, PyObject *argument)
 								 NULL);
 	Py_DECREF(callable);
 	python_leave();
+	interrupt_cleanup_returned();
 	if (result == NULL)
 		python_warn();
 	Py_XDECREF(result);
@@ -230,6 +231,7 @@ python_release_cleanup(PyObject *object)
 	python_enter();
 	Py_DECREF(object);
 	python_leave();
+	interrupt_cleanup_returned();
 	interrupt_cleanup_end();
 }
 

@@ -22,6 +22,12 @@ bool error_show_traceback = true;
 bool error_secrets_known = false;
 PyObject *error_interrupt_type = NULL;
 
+/*
+ * How many more frames Python may need to describe an exception than the code
+ * that raised it was allowed: it imports modules.
+ */
+#define FRAMES_TO_DESCRIBE 500
+
 /* How much of a message is left of one that quotes a long value, in bytes. */
 #define LONGEST_QUOTE 1000
 
@@ -201,8 +207,13 @@ describe_borrowed(PyObject *exception, ExceptionReport *report)
 	memset(report, 0, sizeof(*report));
 	if (interpreter_functions.describe != NULL)
 	{
+		int limit = Py_GetRecursionLimit();
+
 		python_enter();
+		/* SQL that code deep down has run may have called the wrapper. */
+		Py_SetRecursionLimit(limit + FRAMES_TO_DESCRIBE);
 		fields = PyObject_CallOneArg(interpreter_functions.describe, exception);
+		Py_SetRecursionLimit(limit);
 		python_leave();
 	}
 	if (fields == NULL || !PyTuple_Check(fields) ||

@@ -20,6 +20,11 @@
  * soon, until Python has been told, and from then on after
  * multicorn.cleanup_timeout. It is started by a signal alone.
  *
+ * Code may catch the interrupt, too, and go on. If it is still at work when
+ * Python is told for the second time, each look of CPython's raises from then on.
+ * A loop cannot outlive that, whatever its except clauses swallow: CPython looks
+ * where it jumps back, which is outside of them.
+ *
  * Signals belong to the main thread. The package blocks them in the threads
  * that Python code starts; one that reaches another thread all the same is
  * handed on.
@@ -32,6 +37,7 @@
 
 #include "embed/call.h"
 #include "embed/error.h"
+#include "storage/ipc.h"
 #include "tcop/tcopprot.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
@@ -77,6 +83,15 @@ static volatile sig_atomic_t cleanup_depth = 0;
 /* Has the outermost taken longer than multicorn.cleanup_timeout? */
 static volatile sig_atomic_t cleanup_expired = false;
 
+/* Has a termination come that PostgreSQL is deaf to, since the session ends? */
+static volatile sig_atomic_t cleanup_terminated = false;
+
+/* When the call at work was told to end; 0 if it has not been. */
+static TimestampTz cleanup_told_at = 0;
+
+/* Is CPython to look again for no other reason than that one goes on? */
+static volatile sig_atomic_t looks_again = false;
+
 static TimeoutId cleanup_timer = MAX_TIMEOUTS;
 
 /* For the timer: called in a signal handler. */
@@ -100,6 +115,8 @@ interrupt_cleanup_begin(void)
 	if (cleanup_depth++ > 0)
 		return;
 	cleanup_expired = false;
+	cleanup_terminated = false;
+	cleanup_told_at = 0;
 	if (interrupt_cleanup_timeout <= 0)
 		return;
 	end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
@@ -116,6 +133,17 @@ interrupt_cleanup_end(void)
 	if (interrupt_cleanup_timeout > 0)
 		disable_timeout(cleanup_timer, false);
 	cleanup_expired = false;
+	cleanup_told_at = 0;
+}
+
+/*
+ * What was to end has ended: what else is said and done before
+ * interrupt_cleanup_end() is not to suffer for its having gone on. Never throws.
+ */
+void
+interrupt_cleanup_returned(void)
+{
+	cleanup_told_at = 0;
 }
 
 /* Is a call at work that interrupt_cleanup_begin() has announced? */
@@ -146,20 +174,52 @@ is_cancelled(void)
 	return QueryCancelPending;
 }
 
-/* Is a call to end that interrupt_cleanup_begin() has announced? Sets the exception if so. */
+/* Why a call that interrupt_cleanup_begin() has announced is to end; NULL if it is not. */
+static const char *
+reason_to_end(void)
+{
+	if (cleanup_terminated)
+		return "interrupted by a cancel or a termination";
+	if (cleanup_expired)
+		return "interrupted by multicorn.cleanup_timeout";
+	if (InterruptHoldoffCount > 0 && (ProcDiePending || is_cancelled()))
+		return "interrupted by a cancel or a termination";
+	return NULL;
+}
+
+/* Has CPython look again at once: what it has raised may have been caught. */
+static void
+look_again(void)
+{
+	looks_again = true;
+	PyErr_SetInterruptEx(SIGINT);
+}
+
+/*
+ * Is a call to end that interrupt_cleanup_begin() has announced? Sets the
+ * exception if so. One that goes on for longer than an echo takes is told at
+ * every look.
+ */
 static bool
 ends_cleanup(void)
 {
-	if (cleanup_depth == 0 || python_depth == 0)
+	bool is_unasked = looks_again;
+	const char *reason;
+	TimestampTz now;
+
+	looks_again = false;
+	if (cleanup_depth == 0 || python_depth == 0 ||
+		(is_unasked && cleanup_told_at == 0))
 		return false;
-	if (cleanup_expired)
-		PyErr_SetString(error_interrupt_type,
-						"interrupted by multicorn.cleanup_timeout");
-	else if (InterruptHoldoffCount > 0 && (ProcDiePending || is_cancelled()))
-		PyErr_SetString(error_interrupt_type,
-						"interrupted by a cancel or a termination");
-	else
+	reason = reason_to_end();
+	if (reason == NULL)
 		return false;
+	now = GetCurrentTimestamp();
+	if (cleanup_told_at == 0)
+		cleanup_told_at = now;
+	else if (TimestampDifferenceExceeds(cleanup_told_at, now, CANCEL_ECHO))
+		look_again();
+	PyErr_SetString(error_interrupt_type, reason);
 	return true;
 }
 
@@ -182,6 +242,9 @@ static bool reminder_exists = false;
 /* What Python has been told of that is pending, and when. */
 static volatile sig_atomic_t told = INTERRUPTION_NONE;
 static TimestampTz told_at = 0;
+
+/* Is Python told at every look, since it has gone on? */
+static volatile sig_atomic_t insisting = false;
 
 /* Has a signal come that asks for an end, since Python was told? */
 static volatile sig_atomic_t asked_again = false;
@@ -218,7 +281,11 @@ static void
 note_signal(int signal, bool is_new)
 {
 	if (is_new)
+	{
 		told = INTERRUPTION_NONE;
+		insisting = false;
+	}
+	looks_again = false;
 	if (signal == SIGINT || signal == SIGTERM)
 		asked_again = true;
 	remind_in(REMINDER);
@@ -226,30 +293,35 @@ note_signal(int signal, bool is_new)
 }
 
 /*
- * Is Python to be told of an interrupt, now that it looks? Once, and again when
- * it was asked for anew or multicorn.cleanup_timeout has passed: what runs
- * meanwhile is a finally.
+ * Is Python to be told of an interrupt, now that it looks? Once, since what runs
+ * from then on is a finally; and whenever it looks as soon as it was asked for
+ * anew or multicorn.cleanup_timeout has passed.
  */
 static bool
 is_to_be_told(Interruption interruption)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	long passed = TimestampDifferenceMilliseconds(told_at, now);
-	bool is_due = (int) interruption > told ||
-		(asked_again && passed > CANCEL_ECHO) ||
-		(interrupt_cleanup_timeout > 0 && passed >= interrupt_cleanup_timeout);
+	bool is_stronger = (int) interruption > told;
 
+	if (!is_stronger &&
+		((asked_again && passed > CANCEL_ECHO) ||
+		 (interrupt_cleanup_timeout > 0 && passed >= interrupt_cleanup_timeout)))
+		insisting = true;
 	asked_again = false;
-	if (is_due)
+	if (is_stronger)
 	{
 		told = interruption;
 		told_at = now;
 		passed = 0;
 	}
-	remind_in(interrupt_cleanup_timeout > 0
-				  ? Max(interrupt_cleanup_timeout - passed, 1)
-				  : 0);
-	return is_due;
+	if (insisting)
+		remind_in(REMINDER);
+	else
+		remind_in(interrupt_cleanup_timeout > 0
+					  ? Max(interrupt_cleanup_timeout - passed, 1)
+					  : 0);
+	return is_stronger || insisting;
 }
 
 /* ---------- signal handlers ---------- */
@@ -310,6 +382,8 @@ handle_signal(int signal, siginfo_t *info, void *ucontext)
 		bool was_pending = InterruptPending;
 
 		call_saved_handler(signal, info, ucontext);
+		if (signal == SIGTERM && proc_exit_inprogress && cleanup_depth > 0)
+			cleanup_terminated = InterruptPending = true;
 		/* Python may be entered before PostgreSQL looks. */
 		if (InterruptPending)
 			note_signal(signal, !was_pending);
@@ -347,6 +421,18 @@ interrupt_install(void)
 		note_signal(0, true);
 }
 
+/* C code that Python has called may have blocked them. */
+static void
+unblock_signals(void)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	for (int i = 0; i < (int) lengthof(handlers); i++)
+		sigaddset(&signals, handlers[i].signal);
+	pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+}
+
 /*
  * Puts PostgreSQL's own handlers back, unless Python is at work or a scan is
  * open. Never throws.
@@ -363,6 +449,7 @@ interrupt_restore(void)
 			sigaction(handlers[i].signal, &handlers[i].saved, NULL);
 	}
 	interrupt_handlers_installed = false;
+	unblock_signals();
 }
 
 /* Looks whether the client is still there, as ProcessInterrupts() would. */
@@ -411,6 +498,8 @@ interrupt_python(void)
 		last_cancel = GetCurrentTimestamp();
 	PyErr_SetString(error_interrupt_type,
 					"PostgreSQL has asked to end the statement");
+	if (insisting)
+		look_again();
 	return NULL;
 }
 

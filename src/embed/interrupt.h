@@ -19,6 +19,7 @@ extern void interrupt_start(void);
 extern void interrupt_install(void);
 extern void interrupt_restore(void);
 extern void interrupt_cleanup_begin(void);
+extern void interrupt_cleanup_returned(void);
 extern void interrupt_cleanup_end(void);
 extern bool interrupt_cleanup_is_open(void);
 extern bool interrupt_in_cleanup(void);

@@ -162,7 +162,7 @@ sweep(void)
 	}
 }
 
-/* At the end of the session every instance is closed. */
+/* At the end of the session every instance is closed, all within one time. */
 static void
 close_all(int code, Datum argument)
 {
@@ -172,6 +172,7 @@ close_all(int code, Datum argument)
 	/* The session may end in the middle of Python code: leave it alone then. */
 	if (instances == NULL || python_is_on_stack())
 		return;
+	interrupt_cleanup_begin();
 	transaction_session_ends();
 	drop_leftovers();
 	hash_seq_init(&status, instances);
@@ -183,6 +184,7 @@ close_all(int code, Datum argument)
 		if (instance != NULL)
 			call_close(instance);
 	}
+	interrupt_cleanup_end();
 }
 
 /* The table, as the CONTEXT of errors names it; in CurrentMemoryContext. */

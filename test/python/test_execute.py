@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -157,12 +158,17 @@ def test_errors(
         ("1", "sql must be a str, not int"),
         ("'SELECT 1', 'abc'", "params must be a sequence of values, not str"),
         ("'SELECT 1', {'a': 1}", "params must be a sequence of values, not dict"),
+        ("'SELECT 1', 1", "params must be a sequence of values, not int"),
     ],
 )
 def test_wrong_arguments(ask: Ask, call: str, message: str) -> None:
     assert ask(f"try:\n    execute({call})\nexcept TypeError as error:\n    rows = [(error,)]") == [
         message
     ]
+
+
+def test_none_is_no_parameters(ask: Ask) -> None:
+    assert ask("rows = execute('SELECT 1; SELECT 2', None).rows") == ["2"]
 
 
 def test_what_an_error_says(ask: Ask, heap: str) -> None:
@@ -324,6 +330,30 @@ def test_hooks(session: Session, heap: str) -> None:
             *("pre_commit", "pre_commit", "commit", "commit"),
         ]
     session.execute("DROP FOREIGN TABLE events")
+
+
+def test_an_exception_deep_down_is_described_in_full(session: Session, ask: Ask) -> None:
+    """However few frames the code that reads the other table has left."""
+    inner = create(session, "def again(): again()\nagain()")
+    code = (
+        "import sys\n"
+        "def descend(left):\n"
+        f"    return descend(left - 1) if left else execute('SELECT a FROM {inner}')\n"
+        "depth, frame = 0, sys._getframe()\n"
+        "while frame: depth, frame = depth + 1, frame.f_back\n"
+        "for left in range(12, 72, 4):\n"
+        "    try:\n"
+        "        descend(sys.getrecursionlimit() - depth - left)\n"
+        "    except multicorn.DatabaseError as error:\n"
+        "        rows.append((error.message, 'in again' in error.context))\n"
+        "    except RecursionError: pass\n"
+        "rows = [(found,) for found in rows]"
+    )
+    found = [ast.literal_eval(row) for row in ask("rows = []\n" + code)]
+    assert len(found) > 5
+    for message, has_frames in found:
+        assert message.startswith("RecursionError: maximum recursion depth exceeded")
+        assert has_frames
 
 
 def test_recursion(session: Session, ask: Ask) -> None:

@@ -38,10 +38,14 @@ WAYS = [
     "swallow_exceptions",
     "turn_into_another",
     "wait_in_finally",
+    "swallow_everything",
+    "suppress_everything",
+    "exit_returns_true",
+    "swallow_and_wait",
 ]
 
-# Those that wait once more when they are interrupted, until multicorn.cleanup_timeout.
-WAITING_AGAIN = ["wait_for_pool", "wait_in_finally"]
+# Those that go on when they are interrupted, until multicorn.cleanup_timeout.
+WAITING_AGAIN = ["wait_for_pool", *WAYS[WAYS.index("wait_in_finally") :]]
 
 # Where a wrapper waits, and the statements of which the last one gets it there; {t} is its table.
 BEFORE_DECISION = {
@@ -339,15 +343,56 @@ def test_close_at_the_end_of_the_session(matrix: Matrix) -> None:
         assert attempt.begun.exists()
 
 
-def test_close_of_an_instance_that_was_replaced(matrix: Matrix) -> None:
+def close_all(matrix: Matrix, timeout: str) -> int:
+    """End a session that has an instance for each way to wait in close(); returns its process."""
+    attempts = matrix.attempts("close", ["SELECT 1"], begins=False)
+    for attempt in attempts:
+        attempt.end()
+    last = attempts[-1]
+    last.session.execute(f"SET multicorn.cleanup_timeout = '{timeout}'")
+    for attempt in attempts:
+        last.session.execute(f"SELECT FROM {attempt.table}")
+    last.session.close()
+    wait_until(lambda: any(attempt.begun.exists() for attempt in attempts))
+    return last.pid
+
+
+def interruptions(server: Cluster, pid: int) -> list[str]:
+    """What the log says of the calls of close() that a session has ended."""
+    return re.findall(rf"\[{pid}\] .*WARNING:  interrupted by (.*)", server.log)
+
+
+def test_all_instances_are_closed_within_one_time(matrix: Matrix) -> None:
+    """The end of a session with many of them does not take many times the limit."""
+    pid = close_all(matrix, "6s")
+    assert len(WAYS) * 6 > LONGEST_WAIT
+    wait_until(lambda: is_gone(pid))
+    # One of them raises an exception of its own.
+    expected = ["multicorn.cleanup_timeout"] * (len(WAYS) - 1)
+    assert interruptions(matrix.server, pid) == expected
+
+
+def test_termination_while_instances_are_closed(matrix: Matrix) -> None:
+    """PostgreSQL itself is deaf to it by then: without a limit this would not end."""
+    pid = close_all(matrix, "0")
+    matrix.connect().execute(f"SELECT pg_terminate_backend({pid})")
+    wait_until(lambda: is_gone(pid))
+    expected = ["a cancel or a termination"] * (len(WAYS) - 1)
+    assert interruptions(matrix.server, pid) == expected
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["ALTER FOREIGN TABLE {t} OPTIONS (other 'one')", "SELECT count(*) FROM {t}"],
+        ["SELECT multicorn_reset()"],
+    ],
+)
+def test_close_within_a_statement(matrix: Matrix, statements: Sequence[str]) -> None:
     """It belongs to the statement then, which a cancel ends."""
     attempts = matrix.attempts(
         "close",
-        [
-            "SELECT count(*) FROM {t}",
-            "ALTER FOREIGN TABLE {t} OPTIONS (other 'one')",
-            "SELECT count(*) FROM {t}",
-        ],
+        ["SELECT count(*) FROM {t}", *statements],
         ["multicorn.cleanup_timeout = 0"],
         ways=[way for way in WAYS if way not in WAITING_AGAIN],
     )

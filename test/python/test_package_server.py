@@ -590,6 +590,19 @@ def test_describe_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:
         "Worse (which could not be described: SystemExit)",
     )
 
+    # A class has no module where the code that makes it has none.
+    names = {"__builtins__": {"type": type, "Exception": Exception}}
+    placeless = eval("type('Placeless', (Exception,), {})", names)
+    assert describe(placeless("here"))[1] == "Placeless: here"
+
+    class Nameless(type):
+        def __getattribute__(cls, name: str) -> Any:
+            raise RuntimeError(f"no {name}")
+
+    unnamed = Nameless("Unnamed", (Exception,), {})("here")
+    assert isinstance(unnamed, Exception)
+    assert describe(unnamed)[1] == "Unnamed: here"
+
     class HalfMade(Error):
         def __init__(self) -> None:
             pass
@@ -603,6 +616,12 @@ def test_describe_texts_are_cleaned(server: FakeBridge) -> None:
     assert found[1:4] == ("********\\x00\\ud800", "********", "a\\x00")
     # Also in the line of source above.
     assert "hunter" not in found[5]
+
+    def stop(self: object) -> str:
+        raise SystemExit
+
+    failing = type("hunter2hunter2", (Exception,), {"__str__": stop})()
+    assert describe(failing)[1] == "******** (which could not be described: SystemExit)"
 
 
 def test_describe_huge_texts_quickly() -> None:

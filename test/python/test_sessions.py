@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import psycopg
 import pytest
 
 from harness import Cluster
-from harness.sessions import Connect, wait_until
+from harness.sessions import Connect, Session, wait_until
 
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -398,6 +399,87 @@ def test_postgresqls_handlers_stay(server: Cluster, connect: Connect) -> None:
         ("SIGWINCH", True),
     ]
     assert rows[0][1] == "the handler of SIGINT is PostgreSQL's"
+
+
+def test_postgresqls_signals_are_not_blocked(
+    server: Cluster, connect: Connect, add_module: Callable[[str], str]
+) -> None:
+    """Neither does a wrapper hide them; on a thread of its own it may do what it likes."""
+    module = add_module(
+        """
+        import signal
+        import threading
+
+        TAKEN = [signal.SIGINT, signal.SIGTERM, signal.SIGALRM]
+
+        def tried(how, signals):
+            try:
+                mask = signal.pthread_sigmask(how, signals)
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            except ValueError as error:
+                return str(error)
+            return "done"
+
+        class Blocks:
+            def __init__(self, options, columns): pass
+            def execute(self, quals, columns):
+                yield (tried(signal.SIG_BLOCK, TAKEN),)
+                yield (tried(signal.SIG_SETMASK, iter(TAKEN)),)
+                yield (tried(signal.SIG_BLOCK, [signal.SIGWINCH]),)
+                yield (tried(signal.SIG_UNBLOCK, TAKEN),)
+                answers = []
+                thread = threading.Thread(
+                    target=lambda: answers.append(tried(signal.SIG_BLOCK, TAKEN))
+                )
+                thread.start()
+                thread.join()
+                yield (answers[0],)
+                yield (", ".join(map(str, signal.pthread_sigmask(signal.SIG_BLOCK, TAKEN))),)
+        """
+    )
+    create_table(server, "blocking", "answer text", f"wrapper '{module}.Blocks'")
+    session = connect()
+    refused = "SIGINT is PostgreSQL's, to block or not in its thread"
+    rows = session.execute("SELECT * FROM blocking LIMIT 5").fetchall()
+    assert rows == [(refused,), (refused,), ("done",), ("done",), ("done",)]
+    with pytest.raises(psycopg.Error, match=refused):
+        session.execute("SELECT * FROM blocking")
+    assert blocked_signals(session).isdisjoint({signal.SIGINT, signal.SIGTERM, signal.SIGALRM})
+
+
+def blocked_signals(session: Session) -> set[int]:
+    """The signals that the main thread of a session's process blocks."""
+    status = Path(f"/proc/{session.info.backend_pid}/status").read_text()
+    mask = int(re.findall(r"SigBlk:\s*(\w+)", status)[0], 16)
+    return {number for number in range(1, 65) if mask >> (number - 1) & 1}
+
+
+def test_signals_that_c_code_has_blocked(
+    server: Cluster, connect: Connect, add_module: Callable[[str], str]
+) -> None:
+    """They are heard again from the next statement on that reads no foreign table."""
+    module = add_module(
+        """
+        import ctypes
+        import signal
+
+        class Blocks:
+            def __init__(self, options, columns): pass
+            def execute(self, quals, columns):
+                mask = ctypes.create_string_buffer(128)
+                library = ctypes.CDLL(None)
+                library.sigemptyset(mask)
+                library.sigaddset(mask, signal.SIGINT)
+                library.pthread_sigmask(signal.SIG_BLOCK, mask, None)
+                yield (1,)
+        """
+    )
+    create_table(server, "blocking_in_c", "a int", f"wrapper '{module}.Blocks'")
+    session = connect()
+    session.execute("SELECT * FROM blocking_in_c")
+    assert signal.SIGINT in blocked_signals(session)
+    session.execute("SELECT 1")
+    assert signal.SIGINT not in blocked_signals(session)
 
 
 def test_the_data_folder_stays(

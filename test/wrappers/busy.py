@@ -1,6 +1,7 @@
 """Wrappers that wait in all the ways in which Python code can."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -95,6 +96,49 @@ def swallow_exceptions() -> Any:
         try:
             time.sleep(3600)
         except Exception:
+            pass
+
+
+def swallow_everything() -> Any:
+    while True:
+        try:
+            time.sleep(3600)
+        except:  # noqa: E722
+            pass
+
+
+def suppress_everything() -> Any:
+    while True:
+        with contextlib.suppress(BaseException):
+            time.sleep(3600)
+
+
+class Swallowing:
+    """Its `with` lets no exception out."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *raised: object) -> bool:
+        return True
+
+
+def exit_returns_true() -> Any:
+    while True:
+        with Swallowing():
+            time.sleep(3600)
+
+
+def swallow_and_wait() -> Any:
+    # What it does about the interrupt waits, too, and is inside of another such loop.
+    while True:
+        try:
+            while True:
+                try:
+                    time.sleep(3600)
+                except BaseException:
+                    time.sleep(3600)
+        except BaseException:
             pass
 
 
