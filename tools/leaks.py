@@ -260,21 +260,27 @@ def run_script(stage: Stage, cluster: Cluster, name: str, options: argparse.Name
     report = Report(name)
     repeater = Repeater(report, options.repetitions, options.seconds)
     relay = Relay(cluster, repeater.visit, repeater.leave)
-    cluster.createdb(name)
-    cluster.run_sql(PREPARE, database=name)
+    database = database_of(name)
+    cluster.createdb(database)
+    cluster.run_sql(PREPARE, database=database)
     script = stage.sources / "test/sql" / f"{name}.sql"
     variables = {"PG_ABS_SRCDIR": str(stage.sources / "test"), "PGCLIENTENCODING": "UTF8"}
-    printed = relay.run(script, name, variables)
+    printed = relay.run(script, database, variables)
     if relay.lost:
         # It may be that the server recovers from a crash.
         cluster.restart("immediate")
-    cluster.dropdb(name)
+    cluster.dropdb(database)
     (RESULTS / f"{name}.out").write_text(printed)
     if relay.lost:
         report.leaks.append(f"{relay.lost} sessions ended; see {RESULTS}/{name}.out")
     (RESULTS / f"{name}.skipped").write_text("\n\n".join(report.skipped))
     (RESULTS / f"{name}.leaks").write_text("\n\n".join(report.leaks))
     return report
+
+
+def database_of(name: str) -> str:
+    """Return the name of a script's database; a script may be called as one that is there."""
+    return f"script_{name}"
 
 
 def run_scripts(stage: Stage, options: argparse.Namespace) -> Counts:

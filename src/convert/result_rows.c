@@ -56,8 +56,9 @@ result_rows_open(ResultRows *rows, PyObject *object)
 	memset(rows, 0, sizeof(*rows));
 	python_enter();
 	rows->holder = PyObject_GetAttrString(object, "result");
-	rows->names = PyObject_GetAttrString(object, "names");
-	if (rows->holder != NULL && rows->names != NULL)
+	if (rows->holder != NULL)
+		rows->names = PyObject_GetAttrString(object, "names");
+	if (rows->names != NULL)
 		pointer = PyObject_GetAttrString(rows->holder, "pgresult_ptr");
 	Py_DECREF(object);
 	python_leave();

@@ -79,14 +79,22 @@ has_plain_repr(PyObject *value)
 		PyBytes_CheckExact(value);
 }
 
+/* Has the value more characters or bytes than are shown? */
+static bool
+is_long(PyObject *value)
+{
+	if (PyUnicode_Check(value))
+		return PyUnicode_GET_LENGTH(value) > SHOWN_CHARACTERS;
+	return PyBytes_Check(value) && PyBytes_GET_SIZE(value) > SHOWN_CHARACTERS;
+}
+
 /* The value as a message shows it if that runs no code of others; or NULL. */
 static char *
 shown_plain(PyObject *value)
 {
 	if (!has_plain_repr(value))
 		return NULL;
-	if ((PyUnicode_Check(value) || PyBytes_Check(value)) &&
-		PyObject_Size(value) > SHOWN_CHARACTERS)
+	if (is_long(value))
 		return shown_long(value);
 	return shown_repr(value, false);
 }

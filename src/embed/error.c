@@ -108,6 +108,7 @@ error_guard(void (*function)(void *), void *argument)
 	if (kept == NULL)
 		return true;
 	set_interrupt();
+	interrupt_note_kept();
 	return false;
 }
 
@@ -131,6 +132,7 @@ error_keep_fatal(const char *message, const char *detail, const char *hint)
 	MemoryContextSwitchTo(old);
 	kept = error;
 	set_interrupt();
+	interrupt_note_kept();
 }
 
 /* Does a PostgreSQL error wait for the boundary? */

@@ -23,7 +23,8 @@
  * Code may catch the interrupt, too, and go on. If it is still at work when
  * Python is told for the second time, each look of CPython's raises from then on.
  * A loop cannot outlive that, whatever its except clauses swallow: CPython looks
- * where it jumps back, which is outside of them.
+ * where it jumps back, which is outside of them. The same holds for a PostgreSQL
+ * error that waits for the boundary: Python has been told by its exception.
  *
  * Signals belong to the main thread. The package blocks them in the threads
  * that Python code starts; one that reaches another thread all the same is
@@ -276,6 +277,15 @@ remind_in(long milliseconds)
 		timer_settime(reminder, 0, &delay, NULL);
 }
 
+/* When Python that goes on is told again, that many ms after it was told. */
+static void
+remind_after(long passed)
+{
+	remind_in(interrupt_cleanup_timeout > 0
+				  ? Max(interrupt_cleanup_timeout - passed, 1)
+				  : 0);
+}
+
 /* Something is pending that a signal has brought, or brought up again. */
 static void
 note_signal(int signal, bool is_new)
@@ -318,9 +328,7 @@ is_to_be_told(Interruption interruption)
 	if (insisting)
 		remind_in(REMINDER);
 	else
-		remind_in(interrupt_cleanup_timeout > 0
-					  ? Max(interrupt_cleanup_timeout - passed, 1)
-					  : 0);
+		remind_after(passed);
 	return is_stronger || insisting;
 }
 
@@ -385,8 +393,8 @@ handle_signal(int signal, siginfo_t *info, void *ucontext)
 		if (signal == SIGTERM && proc_exit_inprogress && cleanup_depth > 0)
 			cleanup_terminated = InterruptPending = true;
 		/* Python may be entered before PostgreSQL looks. */
-		if (InterruptPending)
-			note_signal(signal, !was_pending);
+		if (InterruptPending || error_is_kept())
+			note_signal(signal, !was_pending && !error_is_kept());
 	}
 	errno = save_errno;
 }
@@ -476,10 +484,28 @@ pending_interruption(void)
 	if (ProcDiePending || ClientConnectionLost ||
 		transaction_timeout_is_pending())
 		return INTERRUPTION_SESSION;
-	if (QueryCancelHoldoffCount == 0 &&
-		(QueryCancelPending || recovery_conflict_is_pending()))
+	if (error_is_kept() ||
+		(QueryCancelHoldoffCount == 0 &&
+		 (QueryCancelPending || recovery_conflict_is_pending())))
 		return INTERRUPTION_STATEMENT;
 	return INTERRUPTION_NONE;
+}
+
+/*
+ * A PostgreSQL error waits for the boundary now, and an exception tells Python.
+ * If that goes on all the same, it is told again. Never throws.
+ */
+void
+interrupt_note_kept(void)
+{
+	if (!InterruptPending)
+		told = INTERRUPTION_NONE;
+	if (told != INTERRUPTION_NONE)
+		return;
+	told = INTERRUPTION_STATEMENT;
+	told_at = GetCurrentTimestamp();
+	insisting = asked_again = looks_again = false;
+	remind_after(0);
 }
 
 /* What is pending and harmless: a new configuration, a barrier. */
@@ -513,7 +539,7 @@ interrupt_check(bool insists)
 {
 	if (unlikely(cleanup_depth > 0) && ends_cleanup())
 		return NULL;
-	if (InterruptPending && InterruptHoldoffCount == 0 &&
+	if ((InterruptPending || error_is_kept()) && InterruptHoldoffCount == 0 &&
 		CritSectionCount == 0 && python_depth > 0)
 	{
 		Interruption interruption;

@@ -24,6 +24,7 @@ extern void interrupt_cleanup_end(void);
 extern bool interrupt_cleanup_is_open(void);
 extern bool interrupt_in_cleanup(void);
 
+extern void interrupt_note_kept(void);
 extern PyObject *interrupt_check(bool insists);
 extern bool interrupt_on_main_thread(void);
 

@@ -141,8 +141,8 @@ session_isolation_level(void)
 PyObject *
 session_reading(void)
 {
-	return Py_BuildValue("(NKL)",
-						 PyBool_FromLong(session_query.may_be_incomplete),
+	return Py_BuildValue("(OKL)",
+						 session_query.may_be_incomplete ? Py_True : Py_False,
 						 (unsigned long long) session_query.number,
 						 (long long) session_query.statement);
 }

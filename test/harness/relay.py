@@ -82,16 +82,26 @@ class Relay:
         return done.stdout
 
     def _accept(self, listener: socket.socket) -> None:
-        """Serve one connection after the other; a script has one at a time."""
+        """Serve connections, each in a thread: psql closes one only after it has the next."""
+        threads: list[threading.Thread] = []
+        while True:
+            try:
+                end, _ = listener.accept()
+            except OSError:
+                break
+            thread = threading.Thread(target=self._serve_or_fail, args=(Stream(end),), daemon=True)
+            thread.start()
+            threads.append(thread)
+        for thread in threads:
+            thread.join()
+
+    def _serve_or_fail(self, client: Stream) -> None:
+        """Serve a connection, and keep what goes wrong for who has started us."""
         try:
-            while True:
-                try:
-                    end, _ = listener.accept()
-                except OSError:
-                    return
-                self._serve(Stream(end))
+            self._serve(client)
         except BaseException as error:
             self._failure = error
+            client.close()
 
     def _serve(self, client: Stream) -> None:
         """Relay a connection until psql closes it, or the server does."""

@@ -15,6 +15,7 @@ import pytest
 
 from harness import Cluster
 from harness.cluster import default_bindir
+from harness.marks import measures_memory
 from harness.sessions import Connect, Session, in_background, wait_until
 
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -151,6 +152,7 @@ def test_local_sql_is_none(
 # --- Memory -------------------------------------------------------------------------------------
 
 
+@measures_memory
 def test_memory_is_seen(
     server: Cluster, connect: Connect, add_module: Callable[[str], str]
 ) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+import time
 from collections.abc import Callable, Iterator
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -453,11 +453,42 @@ def test_interrupts(server: Cluster, connect: Connect, end: str) -> None:
         assert "due to administrator command" in str(raised[0])
 
 
-def private_memory(pid: int) -> int:
-    """The memory that a process has for itself, in bytes."""
-    found = re.search(r"RssAnon:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    assert found is not None
-    return int(found[1]) * 1024
+@pytest.mark.parametrize("sql", ["SELECT pg_sleep(0.2)", "SELECT 1/0", "SELECT 1"])
+@pytest.mark.parametrize("end", ["pg_cancel_backend", "pg_terminate_backend", "statement_timeout"])
+@pytest.mark.parametrize("catches", ["Exception", "BaseException", "BaseException and keeps it"])
+def test_a_loop_that_catches_is_interrupted(
+    server: Cluster, connect: Connect, sql: str, end: str, catches: str
+) -> None:
+    """Whether the interrupt comes to the SQL or to Python; nothing waits for cleanup_timeout, unless
+    the loop catches the interrupt itself."""
+    caught, _, keeps = catches.partition(" ")
+    session = connect()
+    session.execute(f"SET multicorn.cleanup_timeout = '{'1h' if caught == 'Exception' else '1s'}'")
+    code = (
+        "kept = None\n"
+        "while True:\n"
+        f"    try:\n        execute({sql!r})\n"
+        f"    except {caught} as error:\n"
+        f"        kept = {'kept or error' if keeps else 'None'}\n"
+    )
+    name = create(session, code)
+    pid = session.info.backend_pid
+    running = f"SELECT state = 'active' FROM pg_stat_activity WHERE pid = {pid}"
+    if end == "statement_timeout":
+        session.execute("SET statement_timeout = '300ms'")
+    with in_background(session, f"SELECT a FROM {name}") as raised:
+        if end != "statement_timeout":
+            wait_until(lambda: server.run_sql(running) == "t")
+            time.sleep(0.3)
+            server.run_sql(f"SELECT {end}({pid})")
+    assert len(raised) == 1
+    if end == "pg_terminate_backend":
+        assert "due to administrator command" in str(raised[0])
+        return
+    assert isinstance(raised[0], errors.QueryCanceled)
+    session.execute("RESET statement_timeout")
+    again = create(session, "rows = execute('SELECT 5')")
+    assert session.execute(f"SELECT a FROM {again}").fetchone() == ("5",)
 
 
 @pytest.mark.parametrize(
