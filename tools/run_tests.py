@@ -9,6 +9,7 @@ TESTS names the SQL tests to run, PYTEST_ARGS is handed to pytest.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shlex
@@ -140,12 +141,24 @@ def run_pytest(stage: Stage) -> Counts:
         report = Path(folder) / "report.xml"
         arguments = shlex.split(os.environ.get("PYTEST_ARGS", ""))
         # Without -P, "import multicorn" would find the extension's own library in this folder.
-        command = [sys.executable, "-P", "-m", "pytest", f"--junitxml={report}", *arguments]
+        command = [sys.executable, "-P", "-m", "pytest", f"--junitxml={report}"]
+        command += [*distribution(), *arguments]
         status = run(command, cwd=SOURCE, env=stage.environment).returncode
         counts = read_report(report)
     if status != 0 and counts.failed == 0:
         counts += Counts(failed=1)
     return counts
+
+
+def distribution() -> list[str]:
+    """Return pytest's arguments for as many processes as there are processors.
+
+    The tests of a file share a server, and so a process. What PYTEST_ARGS says comes later and
+    wins: -n0 for a debugger.
+    """
+    if importlib.util.find_spec("xdist") is None:
+        return []
+    return [f"-n{os.cpu_count() or 1}", "--dist=loadfile"]
 
 
 def read_report(report: Path) -> Counts:

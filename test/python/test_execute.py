@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -15,6 +14,7 @@ from psycopg import errors
 
 import multicorn
 from harness import Cluster, Standby
+from harness.marks import measures_memory
 from harness.sessions import Connect, Session, in_background, wait_until
 
 numbers = count()
@@ -459,8 +459,10 @@ def test_interrupts(server: Cluster, connect: Connect, end: str) -> None:
 def test_a_loop_that_catches_is_interrupted(
     server: Cluster, connect: Connect, sql: str, end: str, catches: str
 ) -> None:
-    """Whether the interrupt comes to the SQL or to Python; nothing waits for cleanup_timeout, unless
-    the loop catches the interrupt itself."""
+    """Whether the interrupt comes to the SQL or to Python.
+
+    Only a loop that catches the interrupt itself goes on until cleanup_timeout.
+    """
     caught, _, keeps = catches.partition(" ")
     session = connect()
     session.execute(f"SET multicorn.cleanup_timeout = '{'1h' if caught == 'Exception' else '1s'}'")
@@ -491,6 +493,7 @@ def test_a_loop_that_catches_is_interrupted(
     assert session.execute(f"SELECT a FROM {again}").fetchone() == ("5",)
 
 
+@measures_memory
 @pytest.mark.parametrize(
     "call",
     [

@@ -12,6 +12,7 @@ import pytest
 from psycopg import errors, pq, sql
 
 from harness import Cluster
+from harness.marks import measures_memory
 from harness.sessions import Connect, Session
 from multicorn.libpq import ResultRows
 from multicorn.testing import Table
@@ -489,6 +490,7 @@ def test_an_error_in_the_middle_of_a_result_breaks_nothing(foreign: Foreign) -> 
         assert foreign.session.execute("FETCH 1 FROM c").fetchall() == [(11,)]
 
 
+@measures_memory
 def test_memory_does_not_grow_with_the_rows(foreign: Foreign) -> None:
     table = foreign.table(
         "i integer, t text, n numeric, a text[]",

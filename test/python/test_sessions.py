@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from harness import Cluster
+from harness.marks import measures_memory
 from harness.sessions import Connect, Session, wait_until
 
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -355,6 +356,7 @@ def test_errors_in_values_show_no_secrets(
     assert "hunter2" not in server.log.replace(options, "")
 
 
+@measures_memory
 def test_a_cursor_needs_no_memory_per_row(server: Cluster, connect: Connect) -> None:
     """Rows are let go of as they are fetched."""
     create_table(server, "many", "a int, b text", "wrapper 'session.Many'")
@@ -367,6 +369,7 @@ def test_a_cursor_needs_no_memory_per_row(server: Cluster, connect: Connect) -> 
         assert private_memory(session.info.backend_pid) - before < 5_000_000
 
 
+@measures_memory
 @pytest.mark.parametrize(
     "place", ["nowhere", "__init__", "execute", "a row", "a value", "end_scan"]
 )
