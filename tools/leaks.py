@@ -8,7 +8,7 @@ by itself; what changes something in a transaction that is rolled back, or in a 
 is a transaction already; a whole transaction that the script rolls back after it has ended. Before
 and after that are measured: the references, Python's blocks of memory, what else malloc has given
 out, and what the extension uses of PostgreSQL's memory contexts. A statement leaks if one of them
-has grown by most of an object per repetition, several times in a row.
+has grown as if something were lost in one of twenty repetitions, several times in a row.
 
 The last line is "N passed, N failed", over the statements that were repeated; what was found is
 kept in .cache/leaks.
@@ -75,7 +75,7 @@ GROUP BY m.refs, m.blocks, m.bytes
 
 # What wrappers keep outlives a rollback: an INSERT from a table into itself would double it each
 # time.
-SHORTEN = "SELECT FROM leaks.measure WHERE phase = 'shorten'"
+RESTORE = "SELECT FROM leaks.measure WHERE phase = 'restore'"
 
 PREPARE = """
 CREATE EXTENSION multicorn;
@@ -100,16 +100,19 @@ class Measurement(NamedTuple):
         """Return by how much this is more than it was before."""
         return Measurement(*(now - then for now, then in zip(self, before, strict=True)))
 
-    def excess(self, repetitions: int) -> set[str]:
-        """Return what of this difference so many repetitions may not have made.
-
-        A lost object is a reference and a block each time, the smallest lost allocation 16 bytes of
-        a memory context or 32 of malloc. Blocks alone, without references, also come and go with
-        what Python keeps for later: fewer than one for each time are no loss.
-        """
-        references, blocks = repetitions * 3 // 4, repetitions * 9 // 10
-        limits = Measurement(references, blocks, 24 * repetitions, 12 * repetitions)
+    def excess(self, limits: Measurement) -> set[str]:
+        """Return what of this difference is more than some limits."""
         return {name for name in self._fields if getattr(self, name) > getattr(limits, name)}
+
+
+def flat(repetitions: int) -> Measurement:
+    """Return what so many repetitions may have added, without a loss in even one of twenty.
+
+    A lost object is a reference and a block, the smallest lost allocation 16 bytes of a memory
+    context or 32 of malloc. The rest is what comes and goes with what is kept for later.
+    """
+    count = repetitions // 20
+    return Measurement(50 + count, 100 + count, 16_384 + 2 * repetitions, 8_192 + repetitions)
 
 
 def measure(backend: Backend, phase: str) -> Measurement | None:
@@ -206,7 +209,7 @@ class Repeater:
                 self.report.leaks.append(f"{statement}\n    can no longer be measured")
                 return
             growth = after.growth(before)
-            excess &= growth.excess(count)
+            excess &= growth.excess(flat(count))
             if not excess:
                 return
             done.append(f"    {count} repetitions: {growth}")
@@ -246,10 +249,10 @@ def owed_to_postgres(statement: str) -> set[str]:
 def around(text: str, statement: str, status: str) -> list[str]:
     """Return the commands that run a statement and leave everything as it was."""
     if status == "T":
-        return ["SAVEPOINT leaks", statement, "ROLLBACK TO leaks", SHORTEN, "RELEASE leaks"]
+        return ["SAVEPOINT leaks", statement, "ROLLBACK TO leaks", RESTORE, "RELEASE leaks"]
     if READS.match(text):
         return [statement]
-    return ["BEGIN", statement, "ROLLBACK", SHORTEN]
+    return ["BEGIN", statement, "ROLLBACK", RESTORE]
 
 
 # --- The scripts ----------------------------------------------------------------------------------

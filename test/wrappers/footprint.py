@@ -7,6 +7,7 @@ import gc
 import sys
 from collections import deque
 from collections.abc import Iterator
+from operator import is_
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,8 @@ def allocated() -> int:
 
 # --- What wrappers keep by themselves -------------------------------------------------------------
 
-lengths: dict[int, tuple[Any, int]] = {}
-"""Containers of the wrappers and how long they were, by their id."""
+contents: dict[int, tuple[Any, Any]] = {}
+"""Containers of the wrappers and a copy of what was in them, by their id."""
 
 
 def owners() -> Iterator[Any]:
@@ -74,53 +75,58 @@ def kept() -> Iterator[Any]:
             yield from containers(value)
 
 
-def remember_lengths() -> None:
-    """Note how long the containers of the wrappers are."""
-    lengths.clear()
+def remember() -> None:
+    """Note what is in the containers of the wrappers."""
+    contents.clear()
     for container in kept():
-        lengths[id(container)] = (container, len(container))
+        contents[id(container)] = (container, container.copy())
 
 
-def shorten() -> None:
-    """Take what was put into the wrappers' containers since then out of them.
+def restore() -> None:
+    """Have the wrappers' containers hold what they held then.
 
     What a wrapper writes down, or is given to keep, is not lost by the extension.
     """
-    for container, length in list(lengths.values()):
-        if len(container) <= length:
+    for container, copy in list(contents.values()):
+        if is_unchanged(container, copy):
             continue
-        if isinstance(container, list):
-            del container[length:]
-        elif isinstance(container, dict):
-            for key in list(container)[length:]:
-                del container[key]
-        elif isinstance(container, deque):
-            while len(container) > length:
-                container.pop()
+        container.clear()
+        if isinstance(container, (list, deque)):
+            container.extend(copy)
         else:
-            while len(container) > length:
-                container.pop()
+            container.update(copy)
+
+
+def is_unchanged(container: Any, copy: Any) -> bool:
+    """Tell whether a container holds the same objects as a copy that was made of it."""
+    if len(container) != len(copy):
+        return False
+    if isinstance(container, set):
+        return {id(item) for item in container} == {id(item) for item in copy}
+    if isinstance(container, dict) and not all(map(is_, container.values(), copy.values())):
+        return False
+    return all(map(is_, container, copy))
 
 
 class Measure(ForeignDataWrapper):
     """One row: `refs`, the references to all objects, `blocks`, Python's blocks, `bytes` of malloc.
 
-    A condition `phase = 'begin'` has the lengths of the wrappers' containers remembered; else the
-    containers are shortened to that first, and with `phase = 'shorten'` that is all. `refs` is NULL
-    unless Python is a debug build.
+    A condition `phase = 'begin'` has what is in the wrappers' containers remembered; else it is put
+    there again first, and with `phase = 'restore'` that is all. `refs` is NULL unless Python is a
+    debug build.
     """
 
     def execute(self, quals: list[Qual], columns: list[str]) -> list[tuple[Any, ...]]:
         """Measure."""
         phases = [qual.value for qual in quals if qual.field_name == "phase"]
-        if "shorten" in phases:
-            shorten()
+        if "restore" in phases:
+            restore()
             return []
         begins = "begin" in phases
         if begins:
-            remember_lengths()
+            remember()
         else:
-            shorten()
+            restore()
         gc.collect()
         count = getattr(sys, "gettotalrefcount", lambda: None)
         return [("begin" if begins else "end", count(), sys.getallocatedblocks(), allocated())]
