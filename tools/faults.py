@@ -60,10 +60,10 @@ TIMES = 2
 # A fault is repeated so often before its losses are looked at, and then so often for them: it must
 # seem to lose something each time, or it does not.
 WARM_UP = 2
-REPETITIONS = (10, 20, 40, 80, 160, 320)
+REPETITIONS = (10, 20, 40, 80, 160, 320, 640)
 
 # What takes more seconds than this is not repeated for its losses; what it does, others do quickly.
-SLOW = 0.1
+SLOW = 0.03
 
 # A script is run anew after a session that has ended, without the place that ended it.
 MOST_RUNS = 40
