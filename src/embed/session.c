@@ -18,6 +18,7 @@
 #include "miscadmin.h"
 #include "parser/parse_type.h"
 #include "storage/ipc.h"
+#include "tcop/tcopprot.h"
 #include "utils/guc.h"
 
 SessionQuery session_query;
@@ -90,6 +91,18 @@ session_facts(void)
 		!error_guard(collect_facts, (void *) &facts))
 		return NULL;
 	return Py_NewRef(facts);
+}
+
+/*
+ * The session ends: what Python says from now on is for the log alone. A client
+ * that does not read would keep the process waiting, deaf to all signals. Never
+ * throws.
+ */
+void
+session_falls_silent(void)
+{
+	if (whereToSendOutput == DestRemote)
+		whereToSendOutput = DestNone;
 }
 
 /*

@@ -30,6 +30,7 @@ extern bool session_is_committing;
 /* Is a savepoint about to be released, so that no other can begin? */
 extern bool session_savepoint_ends;
 
+extern void session_falls_silent(void);
 extern bool session_require_transaction(void);
 extern PyObject *session_facts(void);
 extern PyObject *session_in_transaction(void);

@@ -14,6 +14,7 @@
 #include "embed/call.h"
 #include "embed/error.h"
 #include "embed/interpreter.h"
+#include "embed/session.h"
 #include "execute/statement.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
@@ -264,8 +265,10 @@ fetch_open(OpenScanOwner *owner)
 static void
 session_ends(int code, Datum argument)
 {
-	if (interpreter_is_usable())
-		abandon_scans(InvalidSubTransactionId, true);
+	if (!interpreter_is_usable())
+		return;
+	session_falls_silent();
+	abandon_scans(InvalidSubTransactionId, true);
 }
 
 /* Has scans ended with the session; once, after the instances have seen to it. */

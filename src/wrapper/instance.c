@@ -14,6 +14,7 @@
 #include "embed/call.h"
 #include "embed/error.h"
 #include "embed/interpreter.h"
+#include "embed/session.h"
 #include "embed/text.h"
 #include "storage/ipc.h"
 #include "utils/hsearch.h"
@@ -172,6 +173,7 @@ close_all(int code, Datum argument)
 	/* The session may end in the middle of Python code: leave it alone then. */
 	if (instances == NULL || python_is_on_stack())
 		return;
+	session_falls_silent();
 	interrupt_cleanup_begin();
 	transaction_session_ends();
 	drop_leftovers();

@@ -285,6 +285,46 @@ def test_instances_are_closed_at_the_end(server: Cluster, connect: Connect, end:
     wait_until(closed.exists)
 
 
+@pytest.mark.parametrize("place", ["close", "end_scan", "rollback"])
+def test_what_is_said_at_the_end_waits_for_nobody(
+    server: Cluster, connect: Connect, add_module: Callable[[str], str], place: str
+) -> None:
+    """A client that does not read keeps no session that is terminated; the log has every word."""
+    module = add_module(
+        """
+        import logging
+
+        class Talks:
+            def __init__(self, options, columns): self.place = options["place"]
+            def execute(self, quals, columns):
+                for i in range(1000):
+                    yield (i,)
+            def at(self, place):
+                if place == self.place:
+                    for i in range(1000):
+                        logging.warning("at the end %d %s", i, "x" * 3000)
+                    logging.warning("the last word in %s", place)
+            def begin(self, serializable): pass
+            def pre_commit(self): pass
+            def commit(self): pass
+            def rollback(self): self.at("rollback")
+            def end_scan(self): self.at("end_scan")
+            def close(self): self.at("close")
+        """
+    )
+    create_table(server, "talking", "a int", f"wrapper '{module}.Talks', place '{place}'")
+    session = connect()
+    with session.transaction(force_rollback=True):
+        session.execute("DECLARE c CURSOR FOR SELECT a FROM talking")
+        assert session.execute("FETCH c").fetchone() == (0,)
+        pid = session.info.backend_pid
+        server.run_sql(f"SELECT pg_terminate_backend({pid})")
+        query = f"SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}"
+        wait_until(lambda: server.run_sql(query) == "0")
+        session.close()
+    assert f"the last word in {place}" in server.log
+
+
 def test_critical_ends_the_session(server: Cluster, connect: Connect) -> None:
     """log_to_postgres(..., CRITICAL) does, also if Python swallows what it raises."""
     create_table(server, "ending", "a int", "wrapper 'session.Ends'")
