@@ -31,21 +31,23 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import leaks
 from harness import Cluster, Stage
-from harness.protocol import Answer, Backend, Closed
+from harness.protocol import Answer, Backend, Closed, Query
 from harness.relay import Relay
 from harness.stage import SOURCE, Variant
 from leaks import (
-    ENDS_IN_ROLLBACK,
     READS,
     TRANSACTION_CONTROL,
     WANTS_DATA,
     database_of,
+    leaves_nothing,
     measure,
     plain,
 )
@@ -127,6 +129,9 @@ WAYS = {
 
 # What these answer depends on which instances there are, and those may go with a fault.
 TELLS_OF_INSTANCES = re.compile(r"\bmulticorn_(status|instances|reset)\b")
+
+# The source of the wrappers, whose own calls are none of the extension's.
+OURS = "fault.c:"
 
 # Places where a fault does what it must, and why.
 KNOWN = {
@@ -276,32 +281,35 @@ class Injector:
         """Prepare for a script."""
         self.places = places
         self.trying: tuple[str, str] | None = None
-        self._transaction: list[str] = []
+        self._transaction: list[Query] = []
         self._slow = False
 
-    def visit(self, backend: Backend, statement: str, status: str) -> None:
+    def visit(self, backend: Backend, query: Query, status: str) -> None:
         """Run a statement with faults before psql runs it."""
-        text = plain(statement)
+        text = plain(query.text)
         if status != "I" or TRANSACTION_CONTROL.match(text):
-            self._transaction.append(statement)
-            return
-        if not text or leaks.NOT_IN_TRANSACTION.match(text) or WANTS_DATA.match(text):
-            return
-        reads = READS.match(text)
-        self._try(backend, statement, [statement] if reads else ["BEGIN", statement, "ROLLBACK"])
+            self._transaction.append(query)
+        elif text and not leaks.NOT_IN_TRANSACTION.match(text) and not WANTS_DATA.match(text):
+            self._try_alone(backend, query)
 
-    def leave(self, backend: Backend, statement: str, status: str) -> None:
-        """Run a transaction with faults when the script has rolled it back."""
+    def leave(self, backend: Backend, query: Query, status: str) -> None:
+        """Run COPY with faults when its data is known, and a transaction that may begin again."""
+        if query.data and self._transaction:
+            self._transaction[-1] = query
+        elif query.data:
+            self._try_alone(backend, query)
         if status != "I" or not self._transaction:
             return
         transaction, self._transaction = self._transaction, []
-        whole = " ".join(map(plain, transaction))
-        if ENDS_IN_ROLLBACK.search(whole) and not any(
-            WANTS_DATA.match(plain(s)) for s in transaction
-        ):
-            self._try(backend, "\n".join(transaction), transaction)
+        if leaves_nothing(transaction):
+            self._try(backend, "\n".join(one.text for one in transaction), transaction)
 
-    def _try(self, backend: Backend, statement: str, commands: list[str]) -> None:
+    def _try_alone(self, backend: Backend, query: Query) -> None:
+        """Run a statement with faults, in a transaction of its own."""
+        reads = READS.match(plain(query.text))
+        self._try(backend, query.text, [query] if reads else ["BEGIN", query, "ROLLBACK"])
+
+    def _try(self, backend: Backend, statement: str, commands: Sequence[str | Query]) -> None:
         """Run commands with a fault in each call that comes from a place not yet tried."""
         # The first time may make things that are there the second time.
         self._run(backend, commands, 0)
@@ -324,7 +332,11 @@ class Injector:
             self.trying = None
 
     def _try_call(
-        self, backend: Backend, commands: list[str], turn: int, right: list[object] | None
+        self,
+        backend: Backend,
+        commands: Sequence[str | Query],
+        turn: int,
+        right: list[object] | None,
     ) -> None:
         """Run commands with a fault in one call, and note what goes wrong."""
         assert self.trying is not None
@@ -348,7 +360,7 @@ class Injector:
         if lost:
             self.places.add(place, f"{problem}lost: {lost}")
 
-    def _losses(self, backend: Backend, commands: list[str], turn: int) -> str:
+    def _losses(self, backend: Backend, commands: Sequence[str | Query], turn: int) -> str:
         """Return what a fault loses each time; an empty string if nothing."""
         before = measure(backend, "begin")
         if before is None:
@@ -369,7 +381,7 @@ class Injector:
         return f"{growth} in {repetitions} repetitions"
 
     def _run(
-        self, backend: Backend, commands: list[str], turn: int
+        self, backend: Backend, commands: Sequence[str | Query], turn: int
     ) -> tuple[list[Answer], list[str]]:
         """Run commands, with a fault in a call unless its turn is 0.
 
@@ -468,37 +480,13 @@ def run_scripts(stage: Stage, options: argparse.Namespace) -> Counts:
                 flush=True,
             )
             show_findings(stage, places)
+    show_untried(stage, places)
     return places.counts()
 
 
 # --- A session for each fault ---------------------------------------------------------------------
 
 SESSIONS_DATABASE = "sessions"
-
-SESSIONS_PREPARE = """
-CREATE SERVER hooked FOREIGN DATA WRAPPER multicorn OPTIONS (wrapper 'hooks.Hooks');
-CREATE FOREIGN TABLE a (n int) SERVER hooked OPTIONS (name 'a');
-CREATE FOREIGN TABLE b (n int) SERVER hooked OPTIONS (name 'b');
-CREATE FOREIGN TABLE journal (event text) SERVER hooked OPTIONS (wrapper 'hooks.Journal');
-CREATE FOREIGN TABLE ledger (n int) SERVER hooked OPTIONS (wrapper 'ledger.Ledger');
-CREATE TABLE local (n int);
-"""
-
-TRANSACTION = """
-BEGIN
-INSERT INTO local VALUES (1)
-INSERT INTO ledger VALUES (1)
-SELECT n FROM a
-SAVEPOINT first
-SELECT n FROM b
-RELEASE first
-SAVEPOINT second
-INSERT INTO local VALUES (2)
-INSERT INTO ledger VALUES (2)
-SELECT n FROM a
-ROLLBACK TO second
-COMMIT
-"""
 
 # Here the fault is that of the hook, which has not been called.
 CALL_OF_HOOK = "PyObject_Vectorcall in call_and_warn"
@@ -563,8 +551,7 @@ class Sessions:
             What they were answered, the places of the calls, and what is found afterwards: the rows
             of the local and of the foreign table, the journal, and a row of a table.
         """
-        path = f"{self.cluster.host}/.s.PGSQL.{self.cluster.port}"
-        backend = Backend.connect(path, SESSIONS_DATABASE, "postgres")
+        backend = Backend.connect(self.cluster.socket, SESSIONS_DATABASE, "postgres")
         try:
             backend.ask_all(["TRUNCATE local", *prepare])
             backend.ask(f"SELECT leaks.fault_arm({turn})")
@@ -616,12 +603,12 @@ def wrong_events(events: list[str], committed: bool) -> bool:
 def run_sessions(stage: Stage, cluster: Cluster, places: Places) -> None:
     """Try the first statement of a session, and a transaction."""
     cluster.createdb(SESSIONS_DATABASE)
-    cluster.run_sql(leaks.PREPARE + PREPARE + SESSIONS_PREPARE, database=SESSIONS_DATABASE)
+    cluster.run_sql(leaks.PREPARE + PREPARE + leaks.COMMITS_PREPARE, database=SESSIONS_DATABASE)
     sessions = Sessions(cluster, places, stage.pkglibdir / "multicorn.so")
     warm = ["SELECT event FROM journal"]
     sessions.try_all("the first statement of a session", [], ["SELECT n FROM a"])
     sessions.try_all("the first statement of a table", warm, ["SELECT n FROM a"])
-    transaction = TRANSACTION.strip().splitlines()
+    transaction = leaks.TRANSACTION.strip().splitlines()
     sessions.try_all("a transaction, its tables new", warm, transaction)
     used = [*warm, "SELECT n FROM a, b, ledger", *warm]
     sessions.try_all("a transaction", used, transaction)
@@ -642,6 +629,30 @@ def base_address(library: Path) -> int:
     if not match:
         raise OSError(f"{library} has no fault_disarm")
     return int(match[1], 16)
+
+
+def all_places(library: Path) -> set[str]:
+    """Return every place of a library that calls a wrapped function."""
+    lines = ask("objdump", "--disassemble", "--no-show-raw-insn", str(library)).splitlines()
+    base = base_address(library)
+    places = set()
+    for line, following in pairwise(lines):
+        call = re.search(r"\bcall +\w+ <__wrap_(\w+?)(@plt)?>", line)
+        if call:
+            returns_to = int(following.partition(":")[0], 16)
+            places.add(f"{call[1]} {returns_to - base}")
+    return places
+
+
+def show_untried(stage: Stage, places: Places) -> None:
+    """Write the places that no statement has come to."""
+    library = stage.pkglibdir / "multicorn.so"
+    untried = all_places(library) - set(places.tried)
+    texts = sorted(
+        text for text in (where(library, place) for place in untried) if OURS not in text
+    )
+    (RESULTS / "untried").write_text("\n".join((*texts, "")))
+    print(f"{len(texts)} places were not come to; {RESULTS}/untried has them")
 
 
 def show_findings(stage: Stage, places: Places) -> None:

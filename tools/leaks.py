@@ -22,11 +22,12 @@ import re
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from harness import Cluster, Stage
-from harness.protocol import Answer, Backend
+from harness.protocol import Answer, Backend, Query
 from harness.relay import Relay
 from harness.stage import SOURCE, Variant
 from run_tests import Counts, heading, run_and_count, run_on_stage
@@ -45,9 +46,9 @@ CHUNK = 10
 # How often a statement has to grow in a row before it counts.
 ROUNDS = 5
 
-# What cannot be repeated: it ends or begins a transaction, or cannot be in one; it wants data from
-# the script; it moves a cursor, which a rollback does not move back. A transaction that was rolled
-# back is repeated as a whole.
+# What cannot be repeated by itself: it ends or begins a transaction, or cannot be in one; or it moves
+# a cursor, which a rollback does not move back. A transaction that was rolled back, or has changed
+# nothing, is repeated as a whole. The data of COPY is there only after psql has sent it.
 TRANSACTION_CONTROL = re.compile(
     r"(begin|start\s+transaction|commit|end|rollback|abort|savepoint|release|prepare\s+transaction)\b"
 )
@@ -55,13 +56,18 @@ NOT_IN_TRANSACTION = re.compile(
     r"(vacuum|discard|alter\s+system|(create|drop)\s+database|deallocate|prepare|declare|close|fetch|move)\b"
 )
 WANTS_DATA = re.compile(r"copy\b.*\bfrom\s+stdin\b", re.DOTALL)
-ENDS_IN_ROLLBACK = re.compile(r"(rollback|abort)\s*;?\s*$")
+ENDS_IN_ROLLBACK = re.compile(r"(rollback|abort)\b")
 
-CREATES_FUNCTION = re.compile(r"create\s+(or\s+replace\s+)?(function|procedure)\b")
+# PostgreSQL keeps for the session what the check of a function in PL/pgSQL has compiled, and each
+# collation that it has opened.
+KEPT_BY_POSTGRES = re.compile(r"create\s+(or\s+replace\s+)?(function|procedure|collation)\b")
 
 # These change nothing by themselves, so that they can be a transaction of their own and have it
 # committed, with all that the extension does then.
 READS = re.compile(r"(select|values|table|with|explain|show|execute)\b")
+ONLY_READS = re.compile(
+    rf"{TRANSACTION_CONTROL.pattern}|(select|values|table|show|declare|close|fetch|move)\b"
+)
 
 # Of PostgreSQL's memory contexts count the one that all others hang from, and those of the
 # extension: caches of catalogs, plans and functions grow with what was looked up, and are its own.
@@ -84,7 +90,8 @@ CREATE SERVER leaks_measure FOREIGN DATA WRAPPER multicorn OPTIONS (wrapper 'foo
 CREATE FOREIGN TABLE leaks.measure (phase text, refs bigint, blocks bigint, bytes bigint)
     SERVER leaks_measure;
 GRANT USAGE ON SCHEMA leaks TO public;
-GRANT SELECT ON leaks.measure TO public;
+GRANT SELECT ON leaks.measure, pg_backend_memory_contexts TO public;
+GRANT EXECUTE ON FUNCTION pg_get_backend_memory_contexts() TO public;
 """
 
 
@@ -161,36 +168,39 @@ class Repeater:
         self.report = report
         self.repetitions = repetitions
         self.seconds = seconds
-        self._transaction: list[str] = []
+        self._transaction: list[Query] = []
 
-    def visit(self, backend: Backend, statement: str, status: str) -> None:
+    def visit(self, backend: Backend, query: Query, status: str) -> None:
         """Repeat a statement before psql runs it."""
-        text = plain(statement)
+        text = plain(query.text)
         if status != "I" or TRANSACTION_CONTROL.match(text):
-            self._transaction.append(statement)
-        if not text or TRANSACTION_CONTROL.match(text):
+            self._transaction.append(query)
+        if not text or TRANSACTION_CONTROL.match(text) or WANTS_DATA.match(text):
             return
-        if status == "E" or NOT_IN_TRANSACTION.match(text) or WANTS_DATA.match(text):
-            self.report.skipped.append(statement)
+        if status == "E" or NOT_IN_TRANSACTION.match(text):
+            self.report.skipped.append(query.text)
             return
-        self._repeat(backend, statement, around(text, statement, status))
+        self.repeat(backend, query.text, around(query, status))
 
-    def leave(self, backend: Backend, statement: str, status: str) -> None:
-        """Repeat a transaction when the script has rolled it back."""
+    def leave(self, backend: Backend, query: Query, status: str) -> None:
+        """Repeat COPY when its data is known, and a transaction that may be begun again."""
+        if query.data:
+            if self._transaction:
+                self._transaction[-1] = query
+            if status != "E":
+                self.repeat(backend, query.text, around(query, status))
         if status != "I" or not self._transaction:
             return
         transaction, self._transaction = self._transaction, []
-        whole = " ".join(map(plain, transaction))
         if len(transaction) < 2:
             return
-        if not ENDS_IN_ROLLBACK.search(whole) or any(
-            WANTS_DATA.match(plain(s)) for s in transaction
-        ):
-            self.report.skipped.append("\n".join(transaction))
-            return
-        self._repeat(backend, "\n".join(transaction), transaction)
+        whole = "\n".join(one.text for one in transaction)
+        if leaves_nothing(transaction):
+            self.repeat(backend, whole, transaction)
+        else:
+            self.report.skipped.append(whole)
 
-    def _repeat(self, backend: Backend, statement: str, commands: list[str]) -> None:
+    def repeat(self, backend: Backend, statement: str, commands: Sequence[str | Query]) -> None:
         """Repeat commands until they have shown that they lose nothing, or that they do."""
         measure(backend, "begin")
         answers = self._run(backend, commands, WARM_UP)
@@ -216,7 +226,7 @@ class Repeater:
             before = after
         self.report.leaks.append("\n".join((statement, *done)))
 
-    def _run_many(self, backend: Backend, commands: list[str]) -> int:
+    def _run_many(self, backend: Backend, commands: Sequence[str | Query]) -> int:
         """Run commands as often as is wanted and there is time for; returns how often."""
         until = time.monotonic() + self.seconds
         count = 0
@@ -228,9 +238,9 @@ class Repeater:
         self.report.cut_short += count < self.repetitions
         return count
 
-    def _run(self, backend: Backend, commands: list[str], count: int) -> list[Answer]:
+    def _run(self, backend: Backend, commands: Sequence[str | Query], count: int) -> list[Answer]:
         """Run commands so often, sent together; returns what they were answered."""
-        return backend.ask_all(commands * count)
+        return backend.ask_all([*commands] * count)
 
 
 def plain(statement: str) -> str:
@@ -239,20 +249,25 @@ def plain(statement: str) -> str:
 
 
 def owed_to_postgres(statement: str) -> set[str]:
-    """Return what may grow with a statement without our doing.
-
-    The check of a new function in PL/pgSQL leaves it in the memory of the session.
-    """
-    return {"contexts", "malloc"} if CREATES_FUNCTION.search(plain(statement)) else set()
+    """Return what may grow with a statement without our doing."""
+    return {"contexts", "malloc"} if KEPT_BY_POSTGRES.search(plain(statement)) else set()
 
 
-def around(text: str, statement: str, status: str) -> list[str]:
-    """Return the commands that run a statement and leave everything as it was."""
+def leaves_nothing(transaction: Sequence[Query]) -> bool:
+    """Tell whether a transaction can be repeated: it was rolled back, or only reads."""
+    texts = [plain(query.text) for query in transaction]
+    return bool(ENDS_IN_ROLLBACK.match(texts[-1])) or all(
+        ONLY_READS.match(text) for text in texts if text
+    )
+
+
+def around(query: Query, status: str) -> list[str | Query]:
+    """Return the commands that run a query and leave everything as it was."""
     if status == "T":
-        return ["SAVEPOINT leaks", statement, "ROLLBACK TO leaks", RESTORE, "RELEASE leaks"]
-    if READS.match(text):
-        return [statement]
-    return ["BEGIN", statement, "ROLLBACK", RESTORE]
+        return ["SAVEPOINT leaks", query, "ROLLBACK TO leaks", RESTORE, "RELEASE leaks"]
+    if READS.match(plain(query.text)):
+        return [query]
+    return ["BEGIN", query, "ROLLBACK", RESTORE]
 
 
 # --- The scripts ----------------------------------------------------------------------------------
@@ -286,12 +301,63 @@ def database_of(name: str) -> str:
     return f"script_{name}"
 
 
+# What no script can have repeated: transactions that commit. What they write is taken back behind.
+COMMITS = "commits"
+
+COMMITS_PREPARE = """
+CREATE SERVER hooked FOREIGN DATA WRAPPER multicorn OPTIONS (wrapper 'hooks.Hooks');
+CREATE FOREIGN TABLE a (n int) SERVER hooked OPTIONS (name 'a');
+CREATE FOREIGN TABLE b (n int) SERVER hooked OPTIONS (name 'b');
+CREATE FOREIGN TABLE journal (event text) SERVER hooked OPTIONS (wrapper 'hooks.Journal');
+CREATE FOREIGN TABLE ledger (n int) SERVER hooked OPTIONS (wrapper 'ledger.Ledger');
+CREATE TABLE local (n int);
+CREATE TABLE late (n int PRIMARY KEY, next int REFERENCES late DEFERRABLE INITIALLY DEFERRED);
+"""
+
+TRANSACTION = """
+BEGIN
+INSERT INTO local VALUES (1)
+INSERT INTO ledger VALUES (1)
+SELECT n FROM a
+SAVEPOINT first
+SELECT n FROM b
+RELEASE first
+SAVEPOINT second
+INSERT INTO local VALUES (2)
+INSERT INTO ledger VALUES (2)
+SELECT n FROM a
+ROLLBACK TO second
+COMMIT
+"""
+
+CLEAN_UP = ["TRUNCATE local", RESTORE]
+
+
+def run_commits(cluster: Cluster, options: argparse.Namespace) -> Report:
+    """Repeat transactions that commit, and one that is refused at its end."""
+    report = Report(COMMITS)
+    repeater = Repeater(report, options.repetitions, options.seconds)
+    cluster.createdb(COMMITS)
+    cluster.run_sql(PREPARE + COMMITS_PREPARE, database=COMMITS)
+    backend = Backend.connect(cluster.socket, COMMITS, "postgres")
+    lines = TRANSACTION.strip().splitlines()
+    for transaction in (lines, [*lines[:-1], "INSERT INTO late VALUES (1, 2)", "COMMIT"]):
+        repeater.repeat(backend, "\n".join(transaction), [*transaction, *CLEAN_UP])
+    for statement in ("INSERT INTO ledger VALUES (1)", "SELECT n FROM a"):
+        repeater.repeat(backend, statement, [statement, *CLEAN_UP])
+    backend.close()
+    return report
+
+
 def run_scripts(stage: Stage, options: argparse.Namespace) -> Counts:
     """Run the scripts that were asked for, or all."""
     heading(f"Statements, {options.repetitions} times each")
     shutil.rmtree(RESULTS, ignore_errors=True)
     RESULTS.mkdir(parents=True)
-    names = options.tests or sorted(path.stem for path in (SOURCE / "test/sql").glob("*.sql"))
+    names = options.tests or [
+        COMMITS,
+        *sorted(path.stem for path in (SOURCE / "test/sql").glob("*.sql")),
+    ]
     settings = {
         "multicorn.python_path": str(stage.sources / "test/wrappers"),
         "max_connections": "20",
@@ -299,7 +365,10 @@ def run_scripts(stage: Stage, options: argparse.Namespace) -> Counts:
     counts = Counts()
     with Cluster(settings=settings) as cluster:
         for name in names:
-            report = run_script(stage, cluster, name, options)
+            if name == COMMITS:
+                report = run_commits(cluster, options)
+            else:
+                report = run_script(stage, cluster, name, options)
             print(report, *report.leaks, sep="\n\n    ", flush=True)
             leaks = len(report.leaks)
             counts += Counts(max(report.repeated - leaks, 0), leaks)

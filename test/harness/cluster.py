@@ -179,6 +179,11 @@ class Cluster:
         return str(self.folder)
 
     @property
+    def socket(self) -> str:
+        """The server's socket."""
+        return f"{self.host}/.s.PGSQL.{self.port}"
+
+    @property
     def dsn(self) -> str:
         """How the superuser connects to the database postgres through libpq."""
         return self.conninfo()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -34,14 +35,12 @@ class Answer:
         errors: The errors, each as SQLSTATE and message.
         rows: The rows, as texts.
         tags: What was done, as "COMMIT" or "SELECT 1".
-        wants_data: Whether it was a COPY that wanted data; it was told that there is none.
     """
 
     status: str = "I"
     errors: list[tuple[str, str]] = field(default_factory=list)
     rows: list[tuple[str | None, ...]] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
-    wants_data: bool = False
 
 
 class Stream:
@@ -95,9 +94,21 @@ class Stream:
         return data
 
 
-def query_message(sql: str) -> bytes:
-    """Return the message that asks for SQL to be run, as psql sends it."""
-    return Message(b"Q", sql.encode() + b"\0").encode()
+@dataclass(frozen=True)
+class Query:
+    """SQL to be run, as psql sends it.
+
+    Attributes:
+        text: The statement.
+        data: The messages behind that of a COPY, with its data, as they were sent.
+    """
+
+    text: str
+    data: bytes = b""
+
+    def encode(self) -> bytes:
+        """Return the messages. Data that is not wanted after an error is ignored by the server."""
+        return Message(b"Q", self.text.encode() + b"\0").encode() + self.data
 
 
 class Backend(Stream):
@@ -120,12 +131,13 @@ class Backend(Stream):
         """Run SQL and return what is answered."""
         return self.ask_all([sql])[0]
 
-    def ask_all(self, statements: list[str]) -> list[Answer]:
+    def ask_all(self, statements: Sequence[str | Query]) -> list[Answer]:
         """Run statements, sent without waiting for one another, each as a query of its own."""
-        data = b"".join(map(query_message, statements))
+        queries = [Query(one) if isinstance(one, str) else one for one in statements]
+        data = b"".join(query.encode() for query in queries)
         sender = threading.Thread(target=self._send_quietly, args=(data,), daemon=True)
         sender.start()
-        answers = [self._answer() for _ in statements]
+        answers = [self._answer(bool(query.data)) for query in queries]
         sender.join()
         return answers
 
@@ -134,8 +146,8 @@ class Backend(Stream):
         with suppress(Closed):
             self.write(data)
 
-    def _answer(self) -> Answer:
-        """Read up to the end of an answer."""
+    def _answer(self, has_data: bool = False) -> Answer:
+        """Read up to the end of an answer; a COPY without data is told that there is none."""
         answer = Answer()
         while True:
             kind, body = self.read()
@@ -148,8 +160,7 @@ class Backend(Stream):
                 answer.rows.append(row_values(body))
             elif kind == b"C":
                 answer.tags.append(body[:-1].decode())
-            elif kind == b"G":
-                answer.wants_data = True
+            elif kind == b"G" and not has_data:
                 self.write(Message(b"f", b"no data\0").encode())
 
 

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness.cluster import Cluster
-from harness.protocol import Backend, Closed, Message, Stream
+from harness.protocol import Backend, Closed, Message, Query, Stream
 
-# Called with the connection, a statement, and the status of the transaction that it comes into.
-Visitor = Callable[[Backend, str, str], None]
+# Called with the connection, a query, and the status of the transaction.
+Visitor = Callable[[Backend, Query, str], None]
 
 
 class Relay:
@@ -32,8 +32,8 @@ class Relay:
 
         Args:
             cluster: The server.
-            visit: Called before a statement is run.
-            leave: Called after it, with the status of the transaction then.
+            visit: Called before a query is run; the data of a COPY is not known yet.
+            leave: Called after it, with its data and the status of the transaction then.
         """
         self.cluster = cluster
         self.lost = 0
@@ -106,11 +106,11 @@ class Relay:
     def _serve(self, client: Stream) -> None:
         """Relay a connection until psql closes it, or the server does."""
         end = socket.socket(socket.AF_UNIX)
-        end.connect(f"{self.cluster.host}/.s.PGSQL.{self.cluster.port}")
+        end.connect(self.cluster.socket)
         backend = Backend(end)
         try:
             backend.write(client.read_startup())
-            status = self._pass_answer(client, backend)
+            status, _ = self._pass_answer(client, backend)
             while True:
                 try:
                     message = client.read()
@@ -128,29 +128,36 @@ class Relay:
 
     def _pass_query(self, client: Stream, backend: Backend, message: Message, status: str) -> str:
         """Pass a query on, and its answer back; returns the status of the transaction then."""
-        statement = message.body[:-1].decode(errors="replace") if message.kind == b"Q" else ""
-        if statement:
-            self._visit(backend, statement, status)
+        text = message.body[:-1].decode(errors="replace") if message.kind == b"Q" else ""
+        if text:
+            self._visit(backend, Query(text), status)
         backend.write(message.encode())
-        status = self._pass_answer(client, backend)
-        if statement:
-            self._leave(backend, statement, status)
+        status, data = self._pass_answer(client, backend)
+        if text:
+            self._leave(backend, Query(text, data), status)
         return status
 
-    def _pass_answer(self, client: Stream, backend: Backend) -> str:
-        """Pass an answer back to its end, and the data of a COPY forth."""
+    def _pass_answer(self, client: Stream, backend: Backend) -> tuple[str, bytes]:
+        """Pass an answer back to its end, and the data of a COPY forth.
+
+        Returns:
+            The status of the transaction then, and the messages that brought data.
+        """
+        data = b""
         while True:
             message = backend.read()
             client.write(message.encode())
             if message.kind == b"Z":
-                return message.body.decode()
+                return message.body.decode(), data
             if message.kind == b"G":
-                self._pass_data(client, backend)
+                data += self._pass_data(client, backend)
 
-    def _pass_data(self, client: Stream, backend: Backend) -> None:
-        """Pass the data of a COPY to the server."""
+    def _pass_data(self, client: Stream, backend: Backend) -> bytes:
+        """Pass the data of a COPY to the server; returns the messages."""
+        messages = []
         while True:
             message = client.read()
-            backend.write(message.encode())
+            messages.append(message.encode())
+            backend.write(messages[-1])
             if message.kind in (b"c", b"f"):
-                return
+                return b"".join(messages)
