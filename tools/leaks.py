@@ -46,9 +46,9 @@ CHUNK = 10
 # How often a statement has to grow in a row before it counts.
 ROUNDS = 5
 
-# What cannot be repeated by itself: it ends or begins a transaction, or cannot be in one; or it moves
-# a cursor, which a rollback does not move back. A transaction that was rolled back, or has changed
-# nothing, is repeated as a whole. The data of COPY is there only after psql has sent it.
+# What cannot be repeated by itself: it ends or begins a transaction, or cannot be in one; or it
+# moves a cursor, which a rollback does not move back. A transaction that was rolled back, or has
+# changed nothing, is repeated as a whole. The data of COPY is there only after psql has sent it.
 TRANSACTION_CONTROL = re.compile(
     r"(begin|start\s+transaction|commit|end|rollback|abort|savepoint|release|prepare\s+transaction)\b"
 )
