@@ -488,6 +488,9 @@ def run_scripts(stage: Stage, options: argparse.Namespace) -> Counts:
 
 SESSIONS_DATABASE = "sessions"
 
+# What is looked up for conditions is kept for the session.
+FILTERED = "SELECT n FROM filtered WHERE abs(n) + 0 = 1 AND n::text = '1' COLLATE \"C\""
+
 # Here the fault is that of the hook, which has not been called.
 CALL_OF_HOOK = "PyObject_Vectorcall in call_and_warn"
 
@@ -606,7 +609,8 @@ def run_sessions(stage: Stage, cluster: Cluster, places: Places) -> None:
     cluster.run_sql(leaks.PREPARE + PREPARE + leaks.COMMITS_PREPARE, database=SESSIONS_DATABASE)
     sessions = Sessions(cluster, places, stage.pkglibdir / "multicorn.so")
     warm = ["SELECT event FROM journal"]
-    sessions.try_all("the first statement of a session", [], ["SELECT n FROM a"])
+    for first in ("SELECT n FROM a", FILTERED):
+        sessions.try_all("the first statement of a session", [], [first])
     sessions.try_all("the first statement of a table", warm, ["SELECT n FROM a"])
     transaction = leaks.TRANSACTION.strip().splitlines()
     sessions.try_all("a transaction, its tables new", warm, transaction)

@@ -310,6 +310,8 @@ CREATE FOREIGN TABLE a (n int) SERVER hooked OPTIONS (name 'a');
 CREATE FOREIGN TABLE b (n int) SERVER hooked OPTIONS (name 'b');
 CREATE FOREIGN TABLE journal (event text) SERVER hooked OPTIONS (wrapper 'hooks.Journal');
 CREATE FOREIGN TABLE ledger (n int) SERVER hooked OPTIONS (wrapper 'ledger.Ledger');
+CREATE FOREIGN TABLE filtered (n int, name text) SERVER hooked
+    OPTIONS (wrapper 'filtering.Enforcing', take 'n', tell 'off');
 CREATE TABLE local (n int);
 CREATE TABLE late (n int PRIMARY KEY, next int REFERENCES late DEFERRABLE INITIALLY DEFERRED);
 """
