@@ -153,8 +153,10 @@ python_call(PyObject *callable, PyObject *const *arguments, size_t count,
 		Reference *held = reference_create(result);
 
 		boundary_check();
+		interrupt_pass_on();
 		if (python_depth == 0)
 			CHECK_FOR_INTERRUPTS();
+		interrupt_stay();
 		held->object = NULL;
 	}
 	return result;

@@ -152,6 +152,7 @@ error_throw_kept(void)
 		return;
 	kept = NULL;
 	PyErr_Clear();
+	interrupt_pass_on();
 	if (error->elevel >= FATAL)
 		ThrowErrorData(error);
 	else
@@ -295,6 +296,7 @@ static void
 throw_interrupt(void)
 {
 	error_throw_kept();
+	interrupt_pass_on();
 	CHECK_FOR_INTERRUPTS();
 	/* Someone raised it by hand, or the reason went away meanwhile. */
 	ereport(ERROR, errcode(ERRCODE_QUERY_CANCELED),

@@ -250,6 +250,9 @@ static volatile sig_atomic_t insisting = false;
 /* Has a signal come that asks for an end, since Python was told? */
 static volatile sig_atomic_t asked_again = false;
 
+/* Does what Python was told of go on to Python code around it? */
+static bool passes_on = false;
+
 /* Makes the timer; without it signals are heard all the same, if not always. */
 static void
 create_reminder(void)
@@ -492,20 +495,44 @@ pending_interruption(void)
 }
 
 /*
+ * An error of which Python has been told leaves it. If that was within SQL that
+ * other Python code runs, it is told next: each has no time of its own. Never
+ * throws.
+ */
+void
+interrupt_pass_on(void)
+{
+	passes_on = python_suspended > 0;
+}
+
+/* SQL that Python code runs has not failed after all. Never throws. */
+void
+interrupt_stay(void)
+{
+	passes_on = false;
+}
+
+/*
  * A PostgreSQL error waits for the boundary now, and an exception tells Python.
  * If that goes on all the same, it is told again. Never throws.
  */
 void
 interrupt_note_kept(void)
 {
-	if (!InterruptPending)
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (!passes_on && !InterruptPending)
 		told = INTERRUPTION_NONE;
-	if (told != INTERRUPTION_NONE)
-		return;
-	told = INTERRUPTION_STATEMENT;
-	told_at = GetCurrentTimestamp();
-	insisting = asked_again = looks_again = false;
-	remind_after(0);
+	passes_on = false;
+	if (told == INTERRUPTION_NONE)
+	{
+		told = INTERRUPTION_STATEMENT;
+		told_at = now;
+		insisting = asked_again = looks_again = false;
+	}
+	if (insisting)
+		look_again();
+	remind_after(TimestampDifferenceMilliseconds(told_at, now));
 }
 
 /* What is pending and harmless: a new configuration, a barrier. */

@@ -25,6 +25,8 @@ extern bool interrupt_cleanup_is_open(void);
 extern bool interrupt_in_cleanup(void);
 
 extern void interrupt_note_kept(void);
+extern void interrupt_pass_on(void);
+extern void interrupt_stay(void);
 extern PyObject *interrupt_check(bool insists);
 extern bool interrupt_on_main_thread(void);
 

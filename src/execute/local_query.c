@@ -527,6 +527,7 @@ execute(LocalQuery *query)
 		Py_CLEAR(query->answer);
 		return NULL;
 	}
+	interrupt_stay();
 	if (query->error != NULL)
 	{
 		Py_CLEAR(query->answer);

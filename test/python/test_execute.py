@@ -493,6 +493,23 @@ def test_a_loop_that_catches_is_interrupted(
     assert session.execute(f"SELECT a FROM {again}").fetchone() == ("5",)
 
 
+def test_nested_loops_share_their_time(session: Session) -> None:
+    """Of a hundred loops that catch everything, one within the other, none has a time of its own."""
+    code = (
+        "while True:\n"
+        "    try:\n        execute('SELECT a FROM {}')\n"
+        "    except BaseException:\n        pass"
+    )
+    name = create(session, "")
+    session.execute(f"ALTER FOREIGN TABLE {name} OPTIONS (SET code {quoted(code.format(name))})")
+    session.execute("SET multicorn.cleanup_timeout = '3s'; SET statement_timeout = '300ms'")
+    with in_background(session, f"SELECT a FROM {name}") as raised:
+        pass
+    assert isinstance(raised[0], errors.QueryCanceled)
+    session.execute("RESET statement_timeout")
+    assert session.execute("SELECT 1").fetchone() == (1,)
+
+
 @measures_memory
 @pytest.mark.parametrize(
     "call",
