@@ -41,6 +41,7 @@ def protect_process(server: Bridge) -> None:
     """Have functions refuse to work for a wrapper that would harm the backend."""
     for name in ("chdir", "fchdir"):
         _refuse(server, name, FOLDER, os)
+    _replace_system(server)
     for name in ("alarm", "setitimer"):
         _refuse(server, name, TIMER, _signal, sys.modules.get("signal"))
     # PL/Python would take the wrapper for the function that reads the foreign table.
@@ -51,6 +52,26 @@ def protect_process(server: Bridge) -> None:
             method = getattr(cls, name, None)
             if method is not None and not hasattr(method, "__wrapped__"):
                 server.replace_method(cls, name, _refusing(server, name, PLPY, method))
+
+
+def _replace_system(server: Bridge) -> None:
+    """Replace os.system(), during which libc would have the process ignore SIGINT, and cancels."""
+    system = os.system
+    if hasattr(system, "__wrapped__"):
+        return
+
+    def run(command: Any) -> int:
+        if server.is_main_thread() and not server.active():
+            return system(command)
+        import subprocess
+
+        sys.audit("os.system", command)
+        status = subprocess.call(os.fsencode(command), shell=True)
+        # As waitpid() has it: a program's own status, or the signal that ended it.
+        return status << 8 if status >= 0 else -status
+
+    run.__wrapped__ = system  # type: ignore[attr-defined]
+    os.system = run
 
 
 def _refuse(server: Bridge, name: str, reason: str, *modules: Any) -> None:

@@ -9,6 +9,7 @@ the main thread hears of them is a wrapper's to change, or no query could be end
 from __future__ import annotations
 
 import _thread
+import faulthandler
 import sys
 
 TYPE_CHECKING = False
@@ -52,6 +53,7 @@ def install_signals(server: Bridge) -> None:
     _signal.signal = _keeping_handlers(_signal.signal, server)
     block = _signal.pthread_sigmask
     _signal.pthread_sigmask = _keeping_mask(block, server)
+    faulthandler.register = _keeping_register(faulthandler.register, server)
     threading = sys.modules.get("threading")
     for name in _STARTERS:
         start = getattr(_thread, name, None)
@@ -89,6 +91,21 @@ def _keeping_handlers(signal: Callable[..., Any], server: Bridge) -> Callable[..
         return signal(signalnum, handler)
 
     set_handler.__wrapped__ = signal  # type: ignore[attr-defined]
+    return set_handler
+
+
+def _keeping_register(register: Callable[..., None], server: Bridge) -> Callable[..., None]:
+    """Return a faulthandler.register() that leaves PostgreSQL's handlers in their places."""
+
+    def set_handler(
+        signum: int, file: Any = None, all_threads: bool = True, chain: bool = False
+    ) -> None:
+        if signum in _POSTGRESQL_SIGNALS and server.active() and not chain:
+            name = _POSTGRESQL_SIGNALS[signum]
+            raise ValueError(f"the handler of {name} is PostgreSQL's; chain=True calls it as well")
+        register(signum, file or sys.stderr, all_threads, chain)
+
+    set_handler.__wrapped__ = register  # type: ignore[attr-defined]
     return set_handler
 
 

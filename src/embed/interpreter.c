@@ -19,6 +19,7 @@
 #include "compat.h"
 #include "embed/call.h"
 #include "embed/error.h"
+#include "embed/exit.h"
 #include "embed/fork.h"
 #include "embed/interrupt.h"
 #include "embed/module.h"
@@ -369,6 +370,7 @@ interpreter_start_package(void)
 	old = MemoryContextSwitchTo(context);
 	interrupt_start();
 	fork_watch();
+	exit_watch();
 	boundary_start();
 
 	start_python();

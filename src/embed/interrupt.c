@@ -317,7 +317,7 @@ is_to_be_told(Interruption interruption)
 	long passed = TimestampDifferenceMilliseconds(told_at, now);
 	bool is_stronger = (int) interruption > told;
 
-	if (!is_stronger &&
+	if (told != INTERRUPTION_NONE &&
 		((asked_again && passed > CANCEL_ECHO) ||
 		 (interrupt_cleanup_timeout > 0 && passed >= interrupt_cleanup_timeout)))
 		insisting = true;

@@ -18,6 +18,7 @@
 #include "execute/statement.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
+#include "tcop/pquery.h"
 #include "utils/memutils.h"
 #include "wrapper/constant.h"
 #include "wrapper/transaction.h"
@@ -103,6 +104,51 @@ call_owned(CallSite *site, const char *method, PyObject *callable)
 	reference_own(python_call(callable, NULL, 0, NULL));
 }
 
+/* Closes the generator, calls end_scan() and end_modify(). Throws what they raise. */
+static void
+finish(OpenScan *open)
+{
+	CallSite site;
+
+	instance_site_push(&site, open->instance, "execute");
+	call_owned(&site, "execute", take_generator_close(open));
+	call_owned(&site, "end_scan", take_end_scan(open));
+	call_owned(&site, "end_modify", take_end_modify(open));
+	call_site_pop(&site);
+	hold_interrupts(open, false);
+}
+
+/* Is it a cursor that is being closed, or could be used? */
+static bool
+is_idle(Portal portal)
+{
+	return portal != NULL &&
+		(portal->status == PORTAL_READY || portal->status == PORTAL_DONE);
+}
+
+/*
+ * The same while a cursor is closed. PostgreSQL has taken its query away by
+ * then, and would not survive that SQL which the wrapper runs fetches from it or
+ * closes it once more: to that it is in use.
+ */
+static void
+finish_in_idle_portal(OpenScan *open)
+{
+	Portal portal = open->portal;
+	PortalStatus status = portal->status;
+
+	portal->status = PORTAL_ACTIVE;
+	PG_TRY();
+	{
+		finish(open);
+	}
+	PG_FINALLY();
+	{
+		portal->status = status;
+	}
+	PG_END_TRY();
+}
+
 /*
  * The rows have ended, or no more are wanted: closes the generator, calls
  * end_scan(). Throws what they raise.
@@ -110,16 +156,12 @@ call_owned(CallSite *site, const char *method, PyObject *callable)
 void
 fetch_finish(OpenScan *open)
 {
-	CallSite site;
-
 	if (open->iterator == NULL && !open->end_scan_due && !open->end_modify_due)
 		return;
-	instance_site_push(&site, open->instance, "execute");
-	call_owned(&site, "execute", take_generator_close(open));
-	call_owned(&site, "end_scan", take_end_scan(open));
-	call_owned(&site, "end_modify", take_end_modify(open));
-	call_site_pop(&site);
-	hold_interrupts(open, false);
+	if (is_idle(open->portal))
+		finish_in_idle_portal(open);
+	else
+		finish(open);
 }
 
 /* Forgets a scan whose rows have ended, and gives its instance back. */
@@ -253,6 +295,7 @@ fetch_open(OpenScanOwner *owner)
 	OpenScan *open = MemoryContextAllocZero(TopMemoryContext, sizeof(OpenScan));
 
 	open->subtransaction = GetCurrentSubTransactionId();
+	open->portal = ActivePortal;
 	open->owner = owner;
 	owner->open = open;
 	dlist_push_tail(&open_scans, &open->node);

@@ -12,6 +12,7 @@
 #include "embed/error.h"
 #include "embed/session.h"
 #include "lib/ilist.h"
+#include "utils/portal.h"
 #include "wrapper/instance.h"
 
 /* A scan that has something to undo. Lives in TopMemoryContext. */
@@ -27,6 +28,7 @@ typedef struct OpenScan
 	bool end_scan_due;	 /* execute() was called, end_scan() was not */
 	bool end_modify_due; /* a write has begun, end_modify() was not called */
 	bool holds_interrupts;
+	Portal portal; /* what the query began in, which outlives it; or NULL */
 	struct OpenScanOwner *owner; /* NULL once orphaned */
 } OpenScan;
 

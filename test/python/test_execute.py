@@ -425,7 +425,7 @@ def test_the_user(session: Session, connect: Connect, heap: str) -> None:
     session.execute(f"DROP FOREIGN TABLE {name}; DROP ROLE asking_reader")
 
 
-# --- Interrupts and memory ----------------------------------------------------------------------
+# --- Interrupts ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("end", ["pg_cancel_backend", "pg_terminate_backend"])
@@ -494,7 +494,7 @@ def test_a_loop_that_catches_is_interrupted(
 
 
 def test_nested_loops_share_their_time(session: Session) -> None:
-    """Of a hundred loops that catch everything, one within the other, none has a time of its own."""
+    """Of many loops that catch everything, one within the other, none has a time of its own."""
     code = (
         "while True:\n"
         "    try:\n        execute('SELECT a FROM {}')\n"
@@ -508,6 +508,50 @@ def test_nested_loops_share_their_time(session: Session) -> None:
     assert isinstance(raised[0], errors.QueryCanceled)
     session.execute("RESET statement_timeout")
     assert session.execute("SELECT 1").fetchone() == (1,)
+
+
+# --- Cursors ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["end_scan", "finally"])
+@pytest.mark.parametrize("end", ["CLOSE cc", "CLOSE ALL", "COMMIT"])
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("FETCH 1 FROM cc", 'portal "cc" cannot be run'),
+        ("MOVE 1 IN cc", 'portal "cc" cannot be run'),
+        ("CLOSE cc", 'cannot drop active portal "cc"'),
+        (
+            "DO $$ DECLARE c refcursor := 'cc'; r record; BEGIN FETCH c INTO r; END $$",
+            'portal "cc"',
+        ),
+        ("CLOSE ALL", None),
+        ("CLOSE other", None),
+    ],
+)
+def test_a_cursor_that_is_being_closed(
+    session: Session, place: str, end: str, sql: str, said: str | None
+) -> None:
+    """It is in use: what its own end does to it is an error, and takes nothing else along."""
+    name = create(session, f"execute({sql!r})", place, "AsksAndGoesOn")
+    session.execute("CREATE TABLE IF NOT EXISTS kept (n int); TRUNCATE kept")
+    session.execute("BEGIN")
+    session.execute("INSERT INTO kept VALUES (1)")
+    session.execute(f"DECLARE cc CURSOR FOR SELECT a FROM {name}")
+    session.execute(f"DECLARE other CURSOR FOR SELECT a FROM {name}")
+    session.execute("FETCH 1 FROM cc")
+    if said is None:
+        session.execute(end)
+        session.execute("COMMIT")
+        assert session.execute("SELECT n FROM kept").fetchall() == [(1,)]
+    else:
+        with pytest.raises(psycopg.Error, match=said):
+            session.execute(end)
+        session.execute("ROLLBACK")
+        assert session.execute("SELECT n FROM kept").fetchall() == []
+
+
+# --- Memory -------------------------------------------------------------------------------------
 
 
 @measures_memory

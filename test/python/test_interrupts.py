@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -97,6 +98,19 @@ def test_terminate(server: Cluster, connect: Connect, how: str) -> None:
         assert len(raised) == 1 and isinstance(raised[0], psycopg.OperationalError)
         assert "due to administrator command" in str(raised[0])
         assert bystander.execute("SELECT 1").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("how", ["swallow_everything", "suppress_everything", "swallow_and_wait"])
+def test_terminate_after_a_cancel(server: Cluster, connect: Connect, how: str) -> None:
+    """Code that goes on in spite of a cancel has had its time: a termination ends it at once."""
+    case = Case(server, how)
+    with connect() as connection:
+        connection.execute("SET multicorn.cleanup_timeout = '1h'")
+        with case.running(connection) as raised:
+            server.run_sql(f"SELECT pg_cancel_backend({connection.info.backend_pid})")
+            time.sleep(1)
+            server.run_sql(f"SELECT pg_terminate_backend({connection.info.backend_pid})")
+        assert len(raised) == 1 and "due to administrator command" in str(raised[0])
 
 
 @pytest.mark.parametrize("place", PLACES)

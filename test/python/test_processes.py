@@ -26,6 +26,7 @@ ANSWERS = {
     "subprocess on a thread": "42",
     "posix_spawn": "42",
     "system": "42",
+    "system that is killed": "9",
     "popen": "42",
     "multiprocessing spawn": "42",
     "multiprocessing forkserver": "42",
@@ -104,6 +105,15 @@ def test_a_fork_is_refused(session: Session, way: str) -> None:
 @pytest.mark.parametrize("way", ANSWERS)
 def test_a_process_is_harmless(session: Session, way: str) -> None:
     assert ask(session, way) == ANSWERS[way]
+
+
+@pytest.mark.parametrize("way", ["system for long", "system for long on a thread"])
+def test_os_system_keeps_no_cancel_away(session: Session, way: str) -> None:
+    """libc has the process ignore SIGINT meanwhile, on whatever thread."""
+    with pytest.raises(psycopg.errors.QueryCanceled), session.transaction():
+        session.execute("SET LOCAL statement_timeout = '500ms'")
+        ask(session, way)
+    assert session.execute("SELECT 1").fetchone() == (1,)
 
 
 @pytest.mark.parametrize("way", FAILURES)

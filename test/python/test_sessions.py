@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -30,6 +31,11 @@ def create_table(server: Cluster, name: str, columns: str, options: str) -> None
 def mapped_files(pid: int) -> str:
     """What a process has mapped into its memory."""
     return Path(f"/proc/{pid}/maps").read_text()
+
+
+def has_ended(pid: int) -> bool:
+    """Whether there is no such process any more."""
+    return not Path(f"/proc/{pid}").exists()
 
 
 def private_memory(pid: int) -> int:
@@ -325,6 +331,41 @@ def test_what_is_said_at_the_end_waits_for_nobody(
     assert f"the last word in {place}" in server.log
 
 
+@pytest.mark.parametrize(
+    "work", ["ssl.create_default_context()", "hashlib.pbkdf2_hmac('sha256', b'a', b'b', 1000)"]
+)
+def test_a_session_ends_while_threads_are_in_c_code(
+    server: Cluster, connect: Connect, add_module: Callable[[str], str], work: str
+) -> None:
+    """What libraries free when a process ends is not taken away from them."""
+    module = add_module(
+        f"""
+        import hashlib, ssl, threading
+
+        def work():
+            while True:
+                {work}
+
+        class Works:
+            def __init__(self, options, columns):
+                for daemon in (True, False) * 2:
+                    threading.Thread(target=work, daemon=daemon).start()
+            def execute(self, quals, columns): return [(1,)]
+        """
+    )
+    create_table(server, "working", "a int", f"wrapper '{module}.Works'")
+    began = len(server.log)
+    for i in range(20):
+        session = connect()
+        assert session.execute("SELECT a FROM working").fetchall() == [(1,)]
+        pid = session.info.backend_pid
+        if i % 2:
+            server.run_sql(f"SELECT pg_terminate_backend({pid})")
+        session.close()
+        wait_until(partial(has_ended, pid))
+    assert "terminated by signal" not in server.log[began:]
+
+
 def test_critical_ends_the_session(server: Cluster, connect: Connect) -> None:
     """log_to_postgres(..., CRITICAL) does, also if Python swallows what it raises."""
     create_table(server, "ending", "a int", "wrapper 'session.Ends'")
@@ -442,6 +483,39 @@ def test_postgresqls_handlers_stay(server: Cluster, connect: Connect) -> None:
         ("SIGWINCH", True),
     ]
     assert rows[0][1] == "the handler of SIGINT is PostgreSQL's"
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGUSR1"])
+def test_faulthandler_takes_no_handler_away(
+    server: Cluster, connect: Connect, add_module: Callable[[str], str], name: str
+) -> None:
+    """It may call PostgreSQL's as well, and have other signals."""
+    module = add_module(
+        f"""
+        import faulthandler, signal
+
+        class Registers:
+            def __init__(self, options, columns): pass
+            def execute(self, quals, columns):
+                file = open("/dev/null", "w")
+                try:
+                    faulthandler.register(signal.{name}, file)
+                except ValueError as error:
+                    yield (str(error),)
+                faulthandler.register(signal.{name}, file, chain=True)
+                faulthandler.register(signal.SIGWINCH, file)
+        """
+    )
+    create_table(server, "registering", "a text", f"wrapper '{module}.Registers'")
+    session = connect()
+    assert session.execute("SELECT a FROM registering").fetchall() == [
+        (f"the handler of {name} is PostgreSQL's; chain=True calls it as well",)
+    ]
+    with pytest.raises(psycopg.errors.QueryCanceled):
+        session.execute("SET statement_timeout = '100ms'; SELECT pg_sleep(60)")
+    server.run_sql(f"SELECT pg_terminate_backend({session.info.backend_pid})")
+    pid = session.info.backend_pid
+    wait_until(partial(has_ended, pid))
 
 
 def test_postgresqls_signals_are_not_blocked(

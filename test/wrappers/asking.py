@@ -53,6 +53,17 @@ class Asks(ForeignDataWrapper):
         self.at("close")
 
 
+class AsksAndGoesOn(Asks):
+    """The same with a hundred rows, so that a scan may be ended before them."""
+
+    def execute(self, quals: Any, columns: Any) -> Any:
+        try:
+            for number in range(100):
+                yield (str(number), None, None)
+        finally:
+            self.at("finally")
+
+
 class AsksInTransactions(Asks):
     """The same with hooks for transactions, which write down that they were called."""
 

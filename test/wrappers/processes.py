@@ -10,6 +10,7 @@ import pty
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -83,6 +84,13 @@ def spawn() -> str:
     return str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
 
+def system_on_a_thread() -> str:
+    """Wait while another thread runs a program."""
+    threading.Thread(target=os.system, args=("sleep 3",), daemon=True).start()
+    time.sleep(3600)
+    return ""
+
+
 WAYS: dict[str, Callable[[], str]] = {
     "os.fork": lambda: str(os.fork()),
     "os.forkpty": lambda: str(os.forkpty()),
@@ -98,6 +106,9 @@ WAYS: dict[str, Callable[[], str]] = {
     "subprocess of nothing": lambda: run(["/nowhere"]),
     "posix_spawn": spawn,
     "system": lambda: str(os.waitstatus_to_exitcode(os.system("exit 42"))),
+    "system that is killed": lambda: str(os.WTERMSIG(os.system("kill -9 $$"))),
+    "system for long": lambda: str(os.system("sleep 3600")),
+    "system for long on a thread": system_on_a_thread,
     "popen": lambda: os.popen("echo 42").read().strip(),
     "multiprocessing spawn": lambda: process_of("spawn"),
     "multiprocessing forkserver": lambda: process_of("forkserver"),
