@@ -536,7 +536,7 @@ def test_a_cursor_that_is_being_closed(
 ) -> None:
     """It is in use: what its own end does to it is an error, and takes nothing else along."""
     name = create(session, f"execute({sql!r})", place, "AsksAndGoesOn")
-    session.execute("CREATE TABLE IF NOT EXISTS kept (n int); TRUNCATE kept")
+    session.execute("CREATE TEMP TABLE kept (n int)")
     session.execute("BEGIN")
     session.execute("INSERT INTO kept VALUES (1)")
     session.execute(f"DECLARE cc CURSOR FOR SELECT a FROM {name}")
