@@ -51,7 +51,7 @@ from leaks import (
     measure,
     plain,
 )
-from run_tests import Counts, heading, run_and_count, run_on_stage
+from run_tests import Counts, heading, run_and_count, run_on_stage, sql_tests
 
 RESULTS = SOURCE / ".cache" / "faults"
 BUILD = SOURCE / ".cache" / "build" / "faults"
@@ -455,7 +455,7 @@ def end_of(log: str) -> str:
 def run_scripts(stage: Stage, options: argparse.Namespace) -> Counts:
     """Run the scripts that were asked for, or all."""
     heading("Faults in statements")
-    names = options.tests or sorted(path.stem for path in (SOURCE / "test/sql").glob("*.sql"))
+    names = options.tests or sql_tests()
     settings = {
         "multicorn.python_path": str(stage.sources / "test/wrappers"),
         "max_connections": "20",

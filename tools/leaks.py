@@ -30,7 +30,7 @@ from harness import Cluster, Stage
 from harness.protocol import Answer, Backend, Query
 from harness.relay import Relay
 from harness.stage import SOURCE, Variant
-from run_tests import Counts, heading, run_and_count, run_on_stage
+from run_tests import Counts, heading, run_and_count, run_on_stage, sql_tests
 
 RESULTS = SOURCE / ".cache" / "leaks"
 
@@ -356,10 +356,7 @@ def run_scripts(stage: Stage, options: argparse.Namespace) -> Counts:
     heading(f"Statements, {options.repetitions} times each")
     shutil.rmtree(RESULTS, ignore_errors=True)
     RESULTS.mkdir(parents=True)
-    names = options.tests or [
-        COMMITS,
-        *sorted(path.stem for path in (SOURCE / "test/sql").glob("*.sql")),
-    ]
+    names = options.tests or [COMMITS, *sql_tests()]
     settings = {
         "multicorn.python_path": str(stage.sources / "test/wrappers"),
         "max_connections": "20",

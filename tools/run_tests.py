@@ -78,10 +78,14 @@ def run_lint() -> Counts:
 # --- SQL ----------------------------------------------------------------------------------------
 
 
+def sql_tests() -> list[str]:
+    """Return the names of all SQL tests."""
+    return sorted(path.stem for path in (SOURCE / "test/sql").glob("*.sql"))
+
+
 def regress_tests() -> list[str]:
     """Return the SQL tests to run: those that TESTS names, or all of them."""
-    named = os.environ.get("TESTS", "").split()
-    return named or sorted(path.stem for path in (SOURCE / "test/sql").glob("*.sql"))
+    return os.environ.get("TESTS", "").split() or sql_tests()
 
 
 def run_regress(stage: Stage) -> Counts:

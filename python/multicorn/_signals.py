@@ -82,12 +82,18 @@ def _with_signals_blocked(
     return start_thread
 
 
+def _require_free(server: Bridge, signalnum: int, advice: str = "") -> None:
+    """Raise ValueError if a wrapper wants a handler for one of PostgreSQL's signals."""
+    if signalnum in _POSTGRESQL_SIGNALS and server.active():
+        name = _POSTGRESQL_SIGNALS[signalnum]
+        raise ValueError(f"the handler of {name} is PostgreSQL's{advice}")
+
+
 def _keeping_handlers(signal: Callable[..., Any], server: Bridge) -> Callable[..., Any]:
     """Return a signal.signal() that a wrapper cannot use on PostgreSQL's signals."""
 
     def set_handler(signalnum: int, handler: Any, /) -> Any:
-        if signalnum in _POSTGRESQL_SIGNALS and server.active():
-            raise ValueError(f"the handler of {_POSTGRESQL_SIGNALS[signalnum]} is PostgreSQL's")
+        _require_free(server, signalnum)
         return signal(signalnum, handler)
 
     set_handler.__wrapped__ = signal  # type: ignore[attr-defined]
@@ -100,10 +106,9 @@ def _keeping_register(register: Callable[..., None], server: Bridge) -> Callable
     def set_handler(
         signum: int, file: Any = None, all_threads: bool = True, chain: bool = False
     ) -> None:
-        if signum in _POSTGRESQL_SIGNALS and server.active() and not chain:
-            name = _POSTGRESQL_SIGNALS[signum]
-            raise ValueError(f"the handler of {name} is PostgreSQL's; chain=True calls it as well")
-        register(signum, file or sys.stderr, all_threads, chain)
+        if not chain:
+            _require_free(server, signum, "; chain=True calls it as well")
+        register(signum, file, all_threads, chain)
 
     set_handler.__wrapped__ = register  # type: ignore[attr-defined]
     return set_handler

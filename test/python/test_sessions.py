@@ -325,8 +325,7 @@ def test_what_is_said_at_the_end_waits_for_nobody(
         assert session.execute("FETCH c").fetchone() == (0,)
         pid = session.info.backend_pid
         server.run_sql(f"SELECT pg_terminate_backend({pid})")
-        query = f"SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}"
-        wait_until(lambda: server.run_sql(query) == "0")
+        wait_until(partial(has_ended, pid))
         session.close()
     assert f"the last word in {place}" in server.log
 
